@@ -1,0 +1,98 @@
+/*
+ * The machine as the guest kernel sees it: guest-physical layout, CPUID leaves, hypercalls.
+ *
+ * This folder is the whole contract between host and guest. Host code includes nothing else of
+ * guest/; guest code includes nothing outside guest/. Only <stdint.h> and static asserts here.
+ *
+ * Guest-physical memory (--memory M):
+ *
+ *   0        1M    2M            4M                        M (or 3G)   3G      4G   4G + rest
+ *   +--------+-----+-------------+--------------------------+ ......... +-------+----+-------+
+ *   | low RAM|     | kernel text | kernel data, modules,    |           | PCI   |APIC| RAM   |
+ *   | PVH info|    | + rodata    | free RAM                 |           | MMIO  |    | > 3G  |
+ *   +--------+-----+-------------+--------------------------+ ......... +-------+----+-------+
+ *     RW       RW    READ-ONLY slot   RW
+ *
+ * The kernel is an ELF64 with the PVH note (XEN_ELFNOTE_PHYS32_ENTRY): entered in 32-bit protected
+ * mode, EBX = address of struct hvm_start_info (Xen's public "x86/HVM direct boot ABI"). Its
+ * non-writable PT_LOAD segments share 2 MB aligned memory with nothing else, so the host can put
+ * them into a read-only slot. The first PVH module is the run block (abi/runblock.h).
+ */
+#ifndef NTMM_ABI_MACHINE_H
+#define NTMM_ABI_MACHINE_H
+
+#include <stdint.h>
+
+#define NTMM_PAGE_SIZE      0x1000u
+#define NTMM_LARGE_PAGE     0x200000u
+#define NTMM_KERNEL_GPA     0x200000u   /* first byte of the kernel image's text segment */
+#define NTMM_PCI_HOLE_START 0xc0000000u /* RAM stops here and goes on at 4 GB */
+#define NTMM_PCI_HOLE_END   0xfec00000u
+#define NTMM_HIGH_RAM       0x100000000ull
+
+/* CPUID. The signature leaf follows the hypervisor convention (0x40000000: max leaf, 12 bytes). */
+#define NTMM_CPUID_SIGNATURE 0x40000000u
+#define NTMM_CPUID_EBX       0x4d4d544eu /* "NTMM" in each of EBX, ECX, EDX */
+#define NTMM_CPUID_INFO      0x40000001u /* EAX ABI version, EBX CPU count, ECX hypercall port */
+#define NTMM_CPUID_TIMING    0x40000010u /* EAX TSC kHz, EBX LAPIC bus kHz (VMware's convention) */
+#define NTMM_ABI_VERSION     1u
+
+/* Ports. */
+#define NTMM_PORT_SERIAL    0x3f8u  /* 16550, output only; string I/O works */
+#define NTMM_PORT_PCI_ADDR  0xcf8u  /* PCI configuration mechanism #1 */
+#define NTMM_PORT_PCI_DATA  0xcfcu
+#define NTMM_PORT_HYPERCALL 0x6e74u /* 32-bit OUT; see below */
+
+/*
+ * A hypercall is `out %eax, %dx` with DX = NTMM_PORT_HYPERCALL, EAX = number, arguments in RDI,
+ * RSI, R8, R9 and the result in RAX (0 or a value; negative: -errno of Linux). Only CPL 0 can reach
+ * the port (IOPL 0). Every guest-physical range given is checked by the host before use, and copied
+ * once before it is looked at.
+ */
+enum ntmm_hypercall {
+	NTMM_HC_EXIT = 1,          /* rdi = 32-bit exit code of the program; does not return */
+	NTMM_HC_BUGCHECK = 2,      /* rdi = gpa of struct ntmm_bugcheck; does not return */
+	NTMM_HC_MARK = 3,          /* rdi = enum ntmm_mark: the host notes the time */
+	NTMM_HC_PUBLISH = 4,       /* rdi = enum ntmm_publish, rsi = gpa, r8 = bytes */
+	NTMM_HC_PAGEFILE_GROW = 5, /* rdi = index, rsi = wanted bytes; result: bytes it now has */
+	NTMM_HC_INJECT = 6,        /* rdi = pagefile index, rsi = enum ntmm_inject, r8 = count;
+				      -EPERM unless ntmm run --test-faults */
+};
+
+enum ntmm_mark {
+	NTMM_MARK_KERNEL_ENTRY = 0, /* first instructions in 64-bit mode */
+	NTMM_MARK_MM_READY = 1,
+	NTMM_MARK_DEVICES_READY = 2,
+	NTMM_MARK_FIRST_USER = 3, /* just before the first user-mode instruction */
+	NTMM_MARK_PROGRAM_EXIT = 4,
+	NTMM_MARK_COUNT
+};
+
+enum ntmm_publish {
+	NTMM_PUBLISH_COUNTERS = 0, /* struct ntmm_counters (abi/counters.h) */
+	NTMM_PUBLISH_COUNT
+};
+
+/* What the pagefile back end does to the next `count` page reads or writes. */
+enum ntmm_inject {
+	NTMM_INJECT_NONE = 0,
+	NTMM_INJECT_READ_ERROR = 1,  /* reads fail with an I/O error */
+	NTMM_INJECT_WRITE_ERROR = 2, /* writes fail with an I/O error */
+	NTMM_INJECT_CORRUPT = 3,     /* the stored page is changed: the checksum must catch it */
+	NTMM_INJECT_ENOSPC = 4,      /* growth and writes fail with ENOSPC */
+};
+
+#define NTMM_BUGCHECK_FRAMES 32
+struct ntmm_bugcheck {
+	uint32_t code; /* NT's bug check code */
+	uint32_t cpu;
+	uint64_t param[4];
+	uint64_t rip, rsp, rbp;
+	uint32_t nframes; /* valid entries of frame[] */
+	uint32_t reserved;
+	uint64_t frame[NTMM_BUGCHECK_FRAMES]; /* return addresses, innermost first */
+	char text[128];			      /* NUL-terminated, printable: what broke */
+};
+_Static_assert(sizeof(struct ntmm_bugcheck) == 456, "host and guest agree on the layout");
+
+#endif
