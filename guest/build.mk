@@ -1,0 +1,2 @@
+# The guest kernel: one ELF, build/guest/ntoskrnl.elf.
+kernel:

@@ -1,0 +1,2 @@
+# User mode: build/guest/system32/{ntdll,kernel32,msvcrt}.dll, built by mingw-w64.
+dlls:

@@ -1,0 +1,2 @@
+# The ntmm command: host/ over vmm/, ept/ and pagefile/.
+host:

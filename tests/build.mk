@@ -1,0 +1,2 @@
+# Tests: native Check tests, guest programs (.exe), whole-command tests.
+check:
