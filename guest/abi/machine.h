@@ -23,23 +23,23 @@
 
 #include <stdint.h>
 
-#define NTMM_PAGE_SIZE      0x1000u
-#define NTMM_LARGE_PAGE     0x200000u
-#define NTMM_KERNEL_GPA     0x200000u   /* first byte of the kernel image's text segment */
+#define NTMM_PAGE_SIZE	    0x1000u
+#define NTMM_LARGE_PAGE	    0x200000u
+#define NTMM_KERNEL_GPA	    0x200000u	/* first byte of the kernel image's text segment */
 #define NTMM_PCI_HOLE_START 0xc0000000u /* RAM stops here and goes on at 4 GB */
 #define NTMM_PCI_HOLE_END   0xfec00000u
-#define NTMM_HIGH_RAM       0x100000000ull
+#define NTMM_HIGH_RAM	    0x100000000ull
 
 /* CPUID. The signature leaf follows the hypervisor convention (0x40000000: max leaf, 12 bytes). */
 #define NTMM_CPUID_SIGNATURE 0x40000000u
-#define NTMM_CPUID_EBX       0x4d4d544eu /* "NTMM" in each of EBX, ECX, EDX */
-#define NTMM_CPUID_INFO      0x40000001u /* EAX ABI version, EBX CPU count, ECX hypercall port */
+#define NTMM_CPUID_EBX	     0x4d4d544eu /* "NTMM" in each of EBX, ECX, EDX */
+#define NTMM_CPUID_INFO	     0x40000001u /* EAX ABI version, EBX CPU count, ECX hypercall port */
 #define NTMM_CPUID_TIMING    0x40000010u /* EAX TSC kHz, EBX LAPIC bus kHz (VMware's convention) */
 #define NTMM_ABI_VERSION     1u
 
 /* Ports. */
-#define NTMM_PORT_SERIAL    0x3f8u  /* 16550, output only; string I/O works */
-#define NTMM_PORT_PCI_ADDR  0xcf8u  /* PCI configuration mechanism #1 */
+#define NTMM_PORT_SERIAL    0x3f8u /* 16550, output only; string I/O works */
+#define NTMM_PORT_PCI_ADDR  0xcf8u /* PCI configuration mechanism #1 */
 #define NTMM_PORT_PCI_DATA  0xcfcu
 #define NTMM_PORT_HYPERCALL 0x6e74u /* 32-bit OUT; see below */
 
@@ -50,12 +50,12 @@
  * once before it is looked at.
  */
 enum ntmm_hypercall {
-	NTMM_HC_EXIT = 1,          /* rdi = 32-bit exit code of the program; does not return */
-	NTMM_HC_BUGCHECK = 2,      /* rdi = gpa of struct ntmm_bugcheck; does not return */
-	NTMM_HC_MARK = 3,          /* rdi = enum ntmm_mark: the host notes the time */
-	NTMM_HC_PUBLISH = 4,       /* rdi = enum ntmm_publish, rsi = gpa, r8 = bytes */
+	NTMM_HC_EXIT = 1,	   /* rdi = 32-bit exit code of the program; does not return */
+	NTMM_HC_BUGCHECK = 2,	   /* rdi = gpa of struct ntmm_bugcheck; does not return */
+	NTMM_HC_MARK = 3,	   /* rdi = enum ntmm_mark: the host notes the time */
+	NTMM_HC_PUBLISH = 4,	   /* rdi = enum ntmm_publish, rsi = gpa, r8 = bytes */
 	NTMM_HC_PAGEFILE_GROW = 5, /* rdi = index, rsi = wanted bytes; result: bytes it now has */
-	NTMM_HC_INJECT = 6,        /* rdi = pagefile index, rsi = enum ntmm_inject, r8 = count;
+	NTMM_HC_INJECT = 6,	   /* rdi = pagefile index, rsi = enum ntmm_inject, r8 = count;
 				      -EPERM unless ntmm run --test-faults */
 };
 
@@ -79,7 +79,7 @@ enum ntmm_inject {
 	NTMM_INJECT_READ_ERROR = 1,  /* reads fail with an I/O error */
 	NTMM_INJECT_WRITE_ERROR = 2, /* writes fail with an I/O error */
 	NTMM_INJECT_CORRUPT = 3,     /* the stored page is changed: the checksum must catch it */
-	NTMM_INJECT_ENOSPC = 4,      /* growth and writes fail with ENOSPC */
+	NTMM_INJECT_ENOSPC = 4,	     /* growth and writes fail with ENOSPC */
 };
 
 #define NTMM_BUGCHECK_FRAMES 32

@@ -1,0 +1,86 @@
+/*
+ * ob: objects with a type, a reference count and maybe a name; handle tables.
+ *
+ * An object is the body that ObCreateObject returns; its header lies before it. Reference counts
+ * are atomic; the type's `destroy` runs when the last reference goes, at PASSIVE_LEVEL. `close`
+ * runs when a handle is closed (handles left tells how many remain).
+ */
+#ifndef NTMM_OB_OB_H
+#define NTMM_OB_OB_H
+
+#include "guest/ke/ke.h"
+
+struct EPROCESS;
+
+typedef u32 ACCESS_MASK;
+#define GENERIC_READ	0x80000000u
+#define GENERIC_WRITE	0x40000000u
+#define GENERIC_EXECUTE 0x20000000u
+#define GENERIC_ALL	0x10000000u
+#define MAXIMUM_ALLOWED 0x02000000u
+#define SYNCHRONIZE	0x00100000u
+#define DELETE_ACCESS	0x00010000u
+#define READ_CONTROL	0x00020000u
+
+struct object_type {
+	const char *name;
+	u32 dispatcher_offset; /* of its struct dispatcher; NOT_WAITABLE without */
+	ACCESS_MASK generic_read, generic_write, generic_execute, all_access;
+	void (*close)(struct EPROCESS *p, void *object, u32 handles_left);
+	void (*destroy)(void *object);
+};
+#define NOT_WAITABLE 0xffffffffu
+
+extern const struct object_type PsProcessType, PsThreadType, PsJobType, ExEventType, ExMutantType,
+    ExSemaphoreType, ExTimerType, MmSectionType, IoFileType, SeTokenType;
+
+/* OBJECT_ATTRIBUTES of user mode, captured. */
+struct object_attributes {
+	u16 *name; /* pool, NUL-terminated; NULL when there is none */
+	u32 chars;
+	HANDLE root;
+	u32 attributes; /* OBJ_* */
+};
+#define OBJ_INHERIT	     0x002
+#define OBJ_PERMANENT	     0x010
+#define OBJ_CASE_INSENSITIVE 0x040
+#define OBJ_OPENIF	     0x080
+
+/* Copies OBJECT_ATTRIBUTES (may be NULL) out of user memory; free with ObReleaseAttributes. */
+NTSTATUS ObCaptureAttributes(const void *user, struct object_attributes *out);
+void ObReleaseAttributes(struct object_attributes *a);
+
+/* A zeroed body of `bytes`, with one reference. NULL without memory. */
+void *ObCreateObject(const struct object_type *type, size_t bytes);
+void ObReferenceObject(void *object);
+void ObDereferenceObject(void *object);
+const struct object_type *ObGetType(const void *object);
+
+/* Handles of the current process unless told otherwise. A new handle holds a reference. */
+NTSTATUS ObCreateHandle(void *object, ACCESS_MASK access, u32 attributes, HANDLE *handle);
+NTSTATUS ObCreateHandleIn(struct EPROCESS *p, void *object, ACCESS_MASK access, u32 attributes,
+			  HANDLE *handle);
+/* Checks type (NULL: any) and access, takes a reference. (HANDLE)-1 and -2 are the current process
+ * and thread. STATUS_INVALID_HANDLE, STATUS_OBJECT_TYPE_MISMATCH, STATUS_ACCESS_DENIED. */
+NTSTATUS ObReferenceObjectByHandle(HANDLE h, ACCESS_MASK access, const struct object_type *type,
+				   void **object);
+/* The access rights the handle was opened with. */
+NTSTATUS ObQueryHandleAccess(HANDLE h, ACCESS_MASK *access);
+NTSTATUS ObCloseHandle(HANDLE h);
+
+/* The namespace of named objects: finds or inserts. With a name in `a`, an object of the same type
+ * by that name is returned referenced, with *existed set; otherwise `object` gets the name and is
+ * returned. STATUS_OBJECT_TYPE_MISMATCH, STATUS_OBJECT_PATH_*. */
+NTSTATUS ObInsertNamed(struct object_attributes *a, void *object, void **result, bool *existed);
+NTSTATUS ObLookupNamed(struct object_attributes *a, const struct object_type *type, void **object);
+/* Maps GENERIC_* bits to the type's own. */
+ACCESS_MASK ObMapAccess(const struct object_type *type, ACCESS_MASK access);
+
+/* ---- user memory, from system calls (mm/usercopy.c). => IRQL PASSIVE, no mutex of mm held ----
+ * Pages are faulted in as usual; a bad address gives STATUS_ACCESS_VIOLATION, a guard page
+ * STATUS_GUARD_PAGE_VIOLATION, a failed page-in STATUS_IN_PAGE_ERROR. */
+NTSTATUS copy_from_user(void *dst, const void *user_src, size_t n);
+NTSTATUS copy_to_user(void *user_dst, const void *src, size_t n);
+NTSTATUS zero_user(void *user_dst, size_t n);
+
+#endif
