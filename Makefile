@@ -17,6 +17,7 @@ DEPFLAGS = -MMD -MP
 .PHONY: all host kernel dlls check test demo bench format lint clean install
 .SECONDARY:
 
+include pagefile/build.mk
 include host/build.mk
 include guest/build.mk
 include guest/user/build.mk
