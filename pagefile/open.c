@@ -161,11 +161,12 @@ static int open_file(const struct pagefile_config *config, uint64_t min, int *ou
 
 int pagefile_open(const struct pagefile_config *config, struct pagefile **out, char *why)
 {
-	uint64_t min = round_up(config->min_bytes);
-	uint64_t max = config->max_bytes ? round_up(config->max_bytes) : min;
+	uint64_t min = config->min_bytes, max = config->max_bytes ? config->max_bytes : min;
 	int error = check_sizes(min, max, why);
 	if (error < 0)
 		return error;
+	min = round_up(min);
+	max = round_up(max);
 
 	struct pagefile *pf = calloc(1, sizeof(*pf));
 	if (!pf)

@@ -1,2 +1,34 @@
-# Tests: native Check tests, guest programs (.exe), whole-command tests.
-check:
+# Tests: native Check tests, guest programs (.exe), whole-command tests (tests/cmd, by scripts/test).
+
+# --- Native tests: one program a suite, built with ASan and UBSan -------------------------------
+# To add one: its name here, and CHECK_name_SRCS below (tests/unit/test_name.c has
+# `Suite *name_suite(void)`; also name what it tests). Optional: CHECK_name_CFLAGS, CHECK_name_LIBS.
+CHECK_SUITES := pagefile
+
+CHECK_pagefile_SRCS := tests/unit/test_pagefile.c $(PAGEFILE_SRCS)
+CHECK_pagefile_LIBS := $(PAGEFILE_LIBS)
+
+CHECK_CFLAGS := -std=gnu17 -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
+	-fno-sanitize-recover=undefined -I.
+CHECK_LIBS := -lcheck -lsubunit -lm -lrt -lpthread
+CHECK_PROGS := $(CHECK_SUITES:%=$(B)/tests/unit/%)
+
+# $(1) = suite. Objects are apart for each suite, since their flags may differ.
+define check_suite
+CHECK_$(1)_OBJS := $$(patsubst %.c,$(B)/obj/check/$(1)/%.o,tests/unit/main.c $$(CHECK_$(1)_SRCS))
+$$(CHECK_$(1)_OBJS): $(B)/obj/check/$(1)/%.o: %.c
+	@mkdir -p $$(@D)
+	$(CC) $(CHECK_CFLAGS) $(WARN) $$(DEPFLAGS) -DSUITE=$(1)_suite $$(CHECK_$(1)_CFLAGS) -c $$< -o $$@
+$(B)/tests/unit/$(1): $$(CHECK_$(1)_OBJS)
+	@mkdir -p $$(@D)
+	$(CC) -fsanitize=address,undefined $$^ $$(CHECK_$(1)_LIBS) $(CHECK_LIBS) -o $$@
+-include $$(CHECK_$(1)_OBJS:.o=.d)
+endef
+$(foreach suite,$(CHECK_SUITES),$(eval $(call check_suite,$(suite))))
+
+.PHONY: check-progs guest-tests
+check-progs: $(CHECK_PROGS)
+
+check: $(CHECK_PROGS)
+	scripts/check-includes
+	scripts/check-units $(CHECK_PROGS)
