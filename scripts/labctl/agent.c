@@ -1,0 +1,222 @@
+/*
+ * The lab's init and agent: process 1 of the small Linux that `scripts/lab` boots.
+ *
+ * It loads the modules of /modules/list, mounts the host's files and then keeps one worker process
+ * for each virtio-serial port; session.c's commands run under those. There is nothing else in the
+ * initial file system: programs come from the host's own tree.
+ *
+ *   /loose   host root, read-only, cached: /usr and the like, which do not change in a lab's life
+ *   /fresh   host root, read-only, not cached: sees what the host does now
+ *   /rw      host root, writable, not cached: only chosen folders of it are shown to a command
+ *   /host    what commands get as their root: /fresh, with system folders from /loose, /dev, /sys
+ */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/reboot.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "scripts/labctl/agent.h"
+
+struct agent_shared *agent_shared;
+
+static void say(const char *what, const char *arg)
+{
+	fprintf(stderr, "lab: %s %s: %s\n", what, arg, strerror(errno));
+}
+
+static void try_mount(const char *source, const char *target, const char *type, unsigned long flags,
+		      const char *options)
+{
+	mkdir(target, 0755);
+	if (mount(source, target, type, flags, options) < 0)
+		say("cannot mount", target);
+}
+
+static void load_modules(void)
+{
+	FILE *list = fopen("/modules/list", "re");
+	char name[256], path[300];
+	while (list && fgets(name, sizeof(name), list)) {
+		name[strcspn(name, "\n")] = 0;
+		snprintf(path, sizeof(path), "/modules/%s", name);
+		int fd = open(path, O_RDONLY | O_CLOEXEC);
+		if (fd < 0 || (syscall(SYS_finit_module, fd, "", 0) < 0 && errno != EEXIST))
+			say("cannot load", path);
+		close(fd);
+	}
+	if (list)
+		fclose(list);
+}
+
+static void mount_host(void)
+{
+	static const struct {
+		const char *tag, *target;
+		unsigned long flags;
+		const char *cache;
+	} shares[] = {
+	    {"loose", "/loose", MS_RDONLY, "loose"},
+	    {"fresh", "/fresh", MS_RDONLY, "none"},
+	    {"rw", "/rw", 0, "none"},
+	};
+	for (unsigned i = 0; i < sizeof(shares) / sizeof(shares[0]); i++) {
+		char options[128];
+		snprintf(options, sizeof(options),
+			 "trans=virtio,version=9p2000.L,msize=524288,cache=%s", shares[i].cache);
+		try_mount(shares[i].tag, shares[i].target, "9p", shares[i].flags, options);
+	}
+	try_mount("/fresh", "/host", NULL, MS_BIND, NULL);
+	static const char *const system_folders[] = {"usr",   "bin",   "sbin", "lib",
+						     "lib32", "lib64", "opt"};
+	for (unsigned i = 0; i < sizeof(system_folders) / sizeof(system_folders[0]); i++) {
+		char from[64], to[64];
+		struct stat st;
+		snprintf(from, sizeof(from), "/loose/%s", system_folders[i]);
+		snprintf(to, sizeof(to), "/host/%s", system_folders[i]);
+		if (lstat(from, &st) == 0 && S_ISDIR(st.st_mode))
+			try_mount(from, to, NULL, MS_BIND, NULL);
+	}
+	try_mount("/dev", "/host/dev", NULL, MS_BIND | MS_REC, NULL);
+	try_mount("/sys", "/host/sys", NULL, MS_BIND | MS_REC, NULL);
+}
+
+static void set_up(void)
+{
+	try_mount("none", "/dev", "devtmpfs", 0, NULL);
+	int console = open("/dev/console", O_RDWR);
+	for (int fd = 0; console >= 0 && fd < 3; fd++)
+		dup2(console, fd);
+	if (console > 2)
+		close(console);
+	try_mount("none", "/proc", "proc", 0, NULL);
+	try_mount("none", "/sys", "sysfs", 0, NULL);
+	try_mount("none", "/dev/pts", "devpts", 0, "ptmxmode=0666,mode=0620");
+	try_mount("none", "/dev/shm", "tmpfs", 0, "mode=1777");
+	symlink("/proc/self/fd", "/dev/fd");
+	symlink("/proc/self/fd/0", "/dev/stdin");
+	symlink("/proc/self/fd/1", "/dev/stdout");
+	symlink("/proc/self/fd/2", "/dev/stderr");
+	load_modules();
+	chmod("/dev/kvm", 0666);
+	sethostname("lab", 3);
+	mount_host();
+}
+
+/* Finds the port's device by the name the host gave it. */
+static int open_port(unsigned number)
+{
+	char want[64];
+	snprintf(want, sizeof(want), LAB_PORT_NAME "%u\n", number);
+	DIR *ports = opendir("/sys/class/virtio-ports");
+	struct dirent *entry;
+	char path[512], name[64], device[512] = "";
+	while (ports && (entry = readdir(ports))) {
+		snprintf(path, sizeof(path), "/sys/class/virtio-ports/%s/name", entry->d_name);
+		FILE *f = fopen(path, "re");
+		if (!f)
+			continue;
+		if (fgets(name, sizeof(name), f) && strcmp(name, want) == 0)
+			snprintf(device, sizeof(device), "/dev/%s", entry->d_name);
+		fclose(f);
+	}
+	if (ports)
+		closedir(ports);
+	return *device ? open(device, O_RDWR | O_NONBLOCK | O_CLOEXEC) : -1;
+}
+
+static pid_t start_worker(unsigned number)
+{
+	pid_t pid = fork();
+	if (pid != 0)
+		return pid;
+	sigset_t sigio;
+	sigemptyset(&sigio);
+	sigaddset(&sigio, SIGIO); /* waited for in session.c */
+	sigprocmask(SIG_SETMASK, &sigio, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (;;) {
+		int port = open_port(number);
+		if (port < 0)
+			_exit(1);
+		fcntl(port, F_SETOWN, getpid());
+		fcntl(port, F_SETFL, O_NONBLOCK | O_ASYNC);
+		session_serve(port);
+		close(port); /* drops what an interrupted client left */
+	}
+}
+
+static unsigned option(const char *name, unsigned value)
+{
+	char line[4096] = "";
+	int fd = open("/proc/cmdline", O_RDONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		if (read(fd, line, sizeof(line) - 1) < 0)
+			line[0] = 0;
+		close(fd);
+	}
+	const char *at = strstr(line, name);
+	return at ? (unsigned)strtoul(at + strlen(name), NULL, 10) : value;
+}
+
+static time_t now(void)
+{
+	struct timespec ts;
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec;
+}
+
+/* Reaps, restarts workers that ended, and powers off when idle for `idle` seconds (0: never). */
+static void mind_workers(pid_t *workers, unsigned count, unsigned idle)
+{
+	time_t last_busy = now();
+	sigset_t set;
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	for (;;) {
+		struct timespec wait = {.tv_sec = 2};
+		sigtimedwait(&set, NULL, &wait);
+		pid_t pid;
+		while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
+			for (unsigned i = 0; i < count; i++)
+				if (workers[i] == pid)
+					workers[i] = start_worker(i), usleep(100000);
+		if (agent_shared->sessions)
+			last_busy = now();
+		if (idle && now() - last_busy >= (time_t)idle)
+			return;
+	}
+}
+
+int main(void)
+{
+	sigset_t set;
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	set_up();
+	agent_shared = agent_share();
+	static pid_t workers[LAB_PORTS];
+	unsigned count = option("lab.ports=", 1);
+	if (count > LAB_PORTS)
+		count = LAB_PORTS;
+	for (unsigned i = 0; i < count; i++)
+		workers[i] = start_worker(i);
+	mind_workers(workers, count, option("lab.idle=", 0));
+	sync();
+	reboot(RB_POWER_OFF);
+	return 0;
+}
