@@ -14,16 +14,17 @@ WARN := -Wall -Wextra -Werror -Wstrict-prototypes -Wmissing-prototypes -Wshadow
 DEPFLAGS = -MMD -MP
 
 .DEFAULT_GOAL := all
-.PHONY: all host kernel dlls check test demo bench format lint clean install
+.PHONY: all host kernel dlls lab check test demo bench format lint clean install
 .SECONDARY:
 
 include pagefile/build.mk
 include host/build.mk
 include guest/build.mk
 include guest/user/build.mk
+include scripts/build.mk
 include tests/build.mk
 
-all: host kernel dlls
+all: host kernel dlls lab
 
 test:
 	scripts/test
