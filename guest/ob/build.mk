@@ -1,3 +1,3 @@
 # Objects and handles, executive calls, and the pure logic of mm that also builds on the host.
-PE_SRCS := guest/mm/pe.c guest/mm/pe_reloc.c guest/mm/pe_export.c
-GUEST_OB_SRCS := guest/mm/vadtree.c guest/mm/pfslots.c $(PE_SRCS)
+GUEST_OB_SRCS := guest/mm/vadtree.c guest/mm/pfslots.c \
+	guest/mm/pe.c guest/mm/pe_reloc.c guest/mm/pe_export.c
