@@ -8,13 +8,15 @@
  *   /loose   host root, read-only, cached: /usr and the like, which do not change in a lab's life
  *   /fresh   host root, read-only, not cached: sees what the host does now
  *   /rw      host root, writable, not cached: only chosen folders of it are shown to a command
- *   /host    what commands get as their root: /fresh, with system folders from /loose, /dev, /sys
+ *   /host    what commands get as their root: system folders of /loose, the rest of /fresh, /dev,
+ * /sys
  */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,6 +63,58 @@ static void load_modules(void)
 		fclose(list);
 }
 
+static bool is_one_of(const char *name, const char *const *list)
+{
+	for (; *list; list++)
+		if (strcmp(name, *list) == 0)
+			return true;
+	return false;
+}
+
+/* Shows one entry of the host's root folder in /host. */
+static void show_entry(const char *name)
+{
+	static const char *const system_folders[] = {"usr",   "bin",	"sbin", "lib", "lib32",
+						     "lib64", "libx32", "etc",	"opt", NULL};
+	static const char *const ours[] = {".", "..", "proc", "sys", "dev", "lost+found", NULL};
+	char from[300], to[300], target[4096];
+	struct stat st;
+	if (is_one_of(name, ours))
+		return;
+	snprintf(from, sizeof(from), "%s/%s", is_one_of(name, system_folders) ? "/loose" : "/fresh",
+		 name);
+	snprintf(to, sizeof(to), "/host/%s", name);
+	if (lstat(from, &st) < 0)
+		return;
+	if (S_ISLNK(st.st_mode)) {
+		ssize_t n = readlink(from, target, sizeof(target) - 1);
+		target[n > 0 ? n : 0] = 0;
+		if (symlink(target, to) < 0)
+			say("cannot make", to);
+	} else if (S_ISDIR(st.st_mode)) {
+		try_mount(from, to, NULL, MS_BIND, NULL);
+	} else if (S_ISREG(st.st_mode)) {
+		close(open(to, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+		if (mount(from, to, NULL, MS_BIND, NULL) < 0)
+			say("cannot mount", to);
+	}
+}
+
+/* The root folder itself is ours, so that looking up /lib and /usr asks the host nothing. */
+static void make_host(void)
+{
+	try_mount("none", "/host", "tmpfs", 0, "mode=755");
+	DIR *root = opendir("/fresh");
+	for (struct dirent *entry; root && (entry = readdir(root));)
+		show_entry(entry->d_name);
+	if (root)
+		closedir(root);
+	try_mount("/proc", "/host/proc", NULL, MS_BIND, NULL);
+	try_mount("/dev", "/host/dev", NULL, MS_BIND | MS_REC, NULL);
+	try_mount("/sys", "/host/sys", NULL, MS_BIND | MS_REC, NULL);
+	mount(NULL, "/host", NULL, MS_REMOUNT | MS_RDONLY, NULL);
+}
+
 static void mount_host(void)
 {
 	static const struct {
@@ -78,19 +132,7 @@ static void mount_host(void)
 			 "trans=virtio,version=9p2000.L,msize=524288,cache=%s", shares[i].cache);
 		try_mount(shares[i].tag, shares[i].target, "9p", shares[i].flags, options);
 	}
-	try_mount("/fresh", "/host", NULL, MS_BIND, NULL);
-	static const char *const system_folders[] = {"usr",   "bin",   "sbin", "lib",
-						     "lib32", "lib64", "opt"};
-	for (unsigned i = 0; i < sizeof(system_folders) / sizeof(system_folders[0]); i++) {
-		char from[64], to[64];
-		struct stat st;
-		snprintf(from, sizeof(from), "/loose/%s", system_folders[i]);
-		snprintf(to, sizeof(to), "/host/%s", system_folders[i]);
-		if (lstat(from, &st) == 0 && S_ISDIR(st.st_mode))
-			try_mount(from, to, NULL, MS_BIND, NULL);
-	}
-	try_mount("/dev", "/host/dev", NULL, MS_BIND | MS_REC, NULL);
-	try_mount("/sys", "/host/sys", NULL, MS_BIND | MS_REC, NULL);
+	make_host();
 }
 
 static void set_up(void)
@@ -148,15 +190,12 @@ static pid_t start_worker(unsigned number)
 	sigprocmask(SIG_SETMASK, &sigio, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	for (;;) {
-		int port = open_port(number);
-		if (port < 0)
-			_exit(1);
-		fcntl(port, F_SETOWN, getpid());
-		fcntl(port, F_SETFL, O_NONBLOCK | O_ASYNC);
-		session_serve(port);
-		close(port); /* drops what an interrupted client left */
-	}
+	int port = open_port(number);
+	if (port < 0)
+		_exit(1);
+	fcntl(port, F_SETOWN, getpid());
+	fcntl(port, F_SETFL, O_NONBLOCK | O_ASYNC);
+	session_loop(port);
 }
 
 static unsigned option(const char *name, unsigned value)

@@ -16,8 +16,8 @@ struct agent_shared {
 extern struct agent_shared *agent_shared;
 struct agent_shared *agent_share(void);
 
-/* Serves one client on the port; returns when it has hung up. */
-void session_serve(int port);
+/* Serves the port's clients, one after the other. */
+__attribute__((noreturn)) void session_loop(int port);
 
 /* A command that runs, seen from its session. Descriptors are -1 when closed; all non-blocking. */
 struct command {

@@ -20,12 +20,13 @@
 
 #define OUT_BYTES (4 * (LAB_CHUNK + sizeof(struct lab_frame)))
 
-enum { PORT_GONE = -1, PORT_LATER = 0 };
-
 struct session {
 	int port;
 	struct command command;
 	bool running, ended, input_ended, hung_up;
+	unsigned gone_turns; /* for so long the host's end has been closed */
+	bool next;	     /* the next client is here already, and greeted */
+	struct lab_nonce nonce;
 	uint32_t exit_status;
 	/* frame being received */
 	struct lab_frame frame;
@@ -45,14 +46,11 @@ struct agent_shared *agent_share(void)
 		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 }
 
-static ssize_t port_read(int port, void *data, size_t bytes)
+/* The bytes read, or 0 if there are none now (or nobody is at the other end). */
+static size_t port_read(int port, void *data, size_t bytes)
 {
 	ssize_t n = read(port, data, bytes);
-	if (n > 0)
-		return n;
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return PORT_LATER;
-	return PORT_GONE;
+	return n > 0 ? (size_t)n : 0;
 }
 
 static size_t out_room(const struct session *s)
@@ -86,8 +84,14 @@ static void flush_out(struct session *s)
 	}
 }
 
-/* Waits for HELLO, skipping whatever comes before it. False: the client is gone. */
-static bool greet(struct session *s)
+static void say_ready(struct session *s, struct lab_nonce nonce)
+{
+	nonce.version = LAB_VERSION;
+	put_frame(s, LAB_READY, &nonce, sizeof(nonce));
+}
+
+/* Waits for a client and its HELLO, skipping what an interrupted one may have left. */
+static void greet(struct session *s)
 {
 	struct {
 		struct lab_frame frame;
@@ -98,28 +102,20 @@ static bool greet(struct session *s)
 	sigset_t sigio;
 	sigemptyset(&sigio);
 	sigaddset(&sigio, SIGIO);
-	for (;;) {
+	while (got < sizeof(hello)) {
 		struct pollfd poller = {.fd = s->port, .events = POLLIN};
 		poll(&poller, 1, -1);
 		if (!(poller.revents & POLLIN)) { /* nobody there; SIGIO says when one comes */
 			static const struct timespec wait = {.tv_sec = 1};
 			sigtimedwait(&sigio, NULL, &wait);
-			got = 0;
 			continue;
 		}
-		ssize_t n = port_read(s->port, bytes + got, sizeof(hello) - got);
-		if (n == PORT_GONE)
-			return false;
-		got += (size_t)n;
+		got += port_read(s->port, bytes + got, sizeof(hello) - got);
 		while (got >= sizeof(hello.frame) &&
 		       (hello.frame.type != LAB_HELLO || hello.frame.bytes != sizeof(hello.nonce)))
 			memmove(bytes, bytes + 1, --got);
-		if (got == sizeof(hello))
-			break;
 	}
-	hello.nonce.version = LAB_VERSION;
-	put_frame(s, LAB_READY, &hello.nonce, sizeof(hello.nonce));
-	return true;
+	say_ready(s, hello.nonce);
 }
 
 static void close_fd(int *fd)
@@ -165,6 +161,14 @@ static void handle_frame(struct session *s)
 		memcpy(&value, s->payload, sizeof(value));
 	struct command *c = &s->command;
 	switch (s->frame.type) {
+	case LAB_HELLO: /* the last client went and this one came before we saw it */
+		if (s->frame.bytes != sizeof(s->nonce)) {
+			s->hung_up = true;
+			break;
+		}
+		memcpy(&s->nonce, s->payload, sizeof(s->nonce));
+		s->next = s->hung_up = true;
+		break;
 	case LAB_RUN:
 		start_command(s);
 		break;
@@ -198,13 +202,11 @@ static void read_port(struct session *s)
 {
 	for (;;) {
 		if (s->frame_got < sizeof(s->frame)) {
-			ssize_t n = port_read(s->port, (char *)&s->frame + s->frame_got,
-					      sizeof(s->frame) - s->frame_got);
-			if (n == PORT_GONE)
-				s->hung_up = true;
-			if (n <= 0)
+			size_t n = port_read(s->port, (char *)&s->frame + s->frame_got,
+					     sizeof(s->frame) - s->frame_got);
+			if (n == 0)
 				return;
-			s->frame_got += (size_t)n;
+			s->frame_got += n;
 			if (s->frame_got < sizeof(s->frame))
 				continue;
 			s->payload =
@@ -216,12 +218,10 @@ static void read_port(struct session *s)
 		}
 		size_t have = s->frame_got - sizeof(s->frame);
 		if (have < s->frame.bytes) {
-			ssize_t n = port_read(s->port, s->payload + have, s->frame.bytes - have);
-			if (n == PORT_GONE)
-				s->hung_up = true;
-			if (n <= 0)
+			size_t n = port_read(s->port, s->payload + have, s->frame.bytes - have);
+			if (n == 0)
 				return;
-			s->frame_got += (size_t)n;
+			s->frame_got += n;
 			continue;
 		}
 		s->payload[s->frame.bytes] = 0;
@@ -282,6 +282,21 @@ static void read_status(struct session *s)
 	close_fd(&s->command.status);
 }
 
+/*
+ * The host's end is closed. Which data belongs to which opening cannot be told, since the news of
+ * opening and closing comes beside the data: so this is the end only if it lasts; a client that
+ * comes sooner shows by its HELLO.
+ */
+static bool await_return(struct session *s)
+{
+	static const struct timespec wait = {.tv_nsec = 20000000};
+	sigset_t sigio;
+	sigemptyset(&sigio);
+	sigaddset(&sigio, SIGIO);
+	sigtimedwait(&sigio, NULL, &wait);
+	return ++s->gone_turns < 12;
+}
+
 /* One turn of the loop. False when the client is gone. */
 static bool turn(struct session *s)
 {
@@ -300,7 +315,8 @@ static bool turn(struct session *s)
 	if (p[0].revents & POLLIN)
 		read_port(s);
 	else if (p[0].revents & (POLLHUP | POLLERR))
-		return false;
+		return await_return(s);
+	s->gone_turns = 0;
 	if (s->hung_up)
 		return false;
 	if (!s->running)
@@ -321,19 +337,29 @@ static bool turn(struct session *s)
 	return true;
 }
 
-void session_serve(int port)
+static void end(struct session *s)
 {
-	static struct session session;
-	struct session *s = &session;
-	memset(s, 0, sizeof(*s));
-	s->port = port;
-	if (!greet(s))
-		return;
-	agent_shared->sessions++;
-	while (turn(s))
-		;
 	if (s->running)
 		command_kill(&s->command);
 	free(s->payload);
-	agent_shared->sessions--;
+}
+
+void session_loop(int port)
+{
+	static struct session session;
+	struct session *s = &session;
+	for (bool next = false;; next = s->next) {
+		struct lab_nonce nonce = s->nonce;
+		memset(s, 0, sizeof(*s));
+		s->port = port;
+		if (next)
+			say_ready(s, nonce);
+		else
+			greet(s);
+		agent_shared->sessions++;
+		while (turn(s))
+			;
+		end(s);
+		agent_shared->sessions--;
+	}
 }
