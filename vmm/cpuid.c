@@ -1,0 +1,123 @@
+/*
+ * CPUID of the guest: what KVM supports here, with the per-vCPU identity, the x2APIC and TSC
+ * deadline bits, and our own hypervisor leaves (abi/machine.h) in the place of KVM's.
+ *
+ * The rows of edits are a table: leaf, which register, bits to clear, bits to set.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include "vmm/machine.h"
+
+#define MAX_ENTRIES	256u
+#define APIC_BUS_KHZ	1000000u /* KVM's local APIC timer counts nanoseconds */
+#define HYPERVISOR_BASE 0x40000000u
+#define HYPERVISOR_LAST 0x4fffffffu
+
+enum reg { EAX, EBX, ECX, EDX };
+
+struct edit {
+	uint32_t leaf;
+	enum reg reg;
+	uint32_t clear, set;
+};
+
+static uint32_t *reg_of(struct kvm_cpuid_entry2 *e, enum reg reg)
+{
+	uint32_t *regs[] = {&e->eax, &e->ebx, &e->ecx, &e->edx};
+
+	return regs[reg];
+}
+
+/* Leaves 0xb and 0x1f: level 0 is one thread a core, level 1 all cores. */
+static void topology(struct kvm_cpuid_entry2 *e, const struct vm *vm, unsigned id)
+{
+	unsigned bits = 0;
+
+	while ((1u << bits) < vm->nvcpus)
+		bits++;
+	e->edx = id;
+	e->ecx = e->index & 0xff;
+	if (e->index == 0) {
+		e->eax = 0;
+		e->ebx = 1;
+		e->ecx |= 1u << 8; /* level type: SMT */
+	} else if (e->index == 1) {
+		e->eax = bits;
+		e->ebx = vm->nvcpus;
+		e->ecx |= 2u << 8; /* core */
+	} else {
+		e->eax = e->ebx = 0;
+	}
+}
+
+static void add_ours(struct kvm_cpuid2 *c, const struct vm *vm)
+{
+	const struct kvm_cpuid_entry2 ours[] = {
+	    {.function = NTMM_CPUID_SIGNATURE,
+	     .eax = NTMM_CPUID_TIMING,
+	     .ebx = NTMM_CPUID_EBX,
+	     .ecx = NTMM_CPUID_EBX,
+	     .edx = NTMM_CPUID_EBX},
+	    {.function = NTMM_CPUID_INFO,
+	     .eax = NTMM_ABI_VERSION,
+	     .ebx = vm->nvcpus,
+	     .ecx = NTMM_PORT_HYPERCALL},
+	    {.function = NTMM_CPUID_TIMING, .eax = (uint32_t)vm->tsc_khz, .ebx = APIC_BUS_KHZ},
+	};
+
+	for (unsigned i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
+		c->entries[c->nent++] = ours[i];
+}
+
+int cpuid_setup(struct vm *vm, struct vcpu *vcpu, struct vm_error *err)
+{
+	struct kvm_cpuid2 *c;
+	unsigned kept = 0;
+	bool deadline = ioctl(vm->kvm_fd, KVM_CHECK_EXTENSION, KVM_CAP_TSC_DEADLINE_TIMER) > 0;
+	const struct edit edits[] = {
+	    {1, EBX, 0xffff0000u, vcpu->id << 24 | vm->nvcpus << 16},
+	    {1, ECX, 0, 1u << 21 | 1u << 31},			  /* x2APIC, hypervisor */
+	    {1, ECX, 1u << 24, deadline ? 1u << 24 : 0},	  /* TSC deadline timer */
+	    {1, EDX, 0, vm->nvcpus > 1 ? 1u << 28 : 0},		  /* more than one logical CPU */
+	    {4, EAX, 0xffffc000u, 0},				  /* caches are per CPU */
+	    {7, EDX, 1u << 15, 0},				  /* hybrid */
+	    {0x80000008u, ECX, 0xf0ffu, (vm->nvcpus - 1) & 0xff}, /* AMD: cores */
+	    {0x8000001eu, EAX, 0xffffffffu, vcpu->id},		  /* AMD: extended APIC id */
+	    {0x8000001eu, EBX, 0xffffu, vcpu->id & 0xff},	  /* one thread a core */
+	};
+	int r = 0;
+
+	c = calloc(1, sizeof(*c) + (MAX_ENTRIES + 8) * sizeof(c->entries[0]));
+	if (!c)
+		return vm_fail(err, -ENOMEM, "out of memory");
+	c->nent = MAX_ENTRIES;
+	if (ioctl(vm->kvm_fd, KVM_GET_SUPPORTED_CPUID, c) < 0) {
+		r = vm_fail(err, -errno, "KVM_GET_SUPPORTED_CPUID: %s", strerror(errno));
+		goto out;
+	}
+	for (unsigned i = 0; i < c->nent; i++) {
+		struct kvm_cpuid_entry2 *e = &c->entries[i];
+
+		if (e->function >= HYPERVISOR_BASE && e->function <= HYPERVISOR_LAST)
+			continue;
+		for (unsigned k = 0; k < sizeof(edits) / sizeof(edits[0]); k++)
+			if (edits[k].leaf == e->function) {
+				uint32_t *v = reg_of(e, edits[k].reg);
+
+				*v = (*v & ~edits[k].clear) | edits[k].set;
+			}
+		if (e->function == 0xb || e->function == 0x1f)
+			topology(e, vm, vcpu->id);
+		c->entries[kept++] = *e;
+	}
+	c->nent = kept;
+	add_ours(c, vm);
+	if (ioctl(vcpu->fd, KVM_SET_CPUID2, c) < 0)
+		r = vm_fail(err, -errno, "KVM_SET_CPUID2: %s", strerror(errno));
+out:
+	free(c);
+	return r;
+}

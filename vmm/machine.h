@@ -1,0 +1,125 @@
+/*
+ * Private to vmm/: struct vm and what its parts need of each other.
+ *
+ * Fields by letter: i = set before vm_run and constant after, L = vm.io_lock, l = the loop's thread
+ * only, a = atomic.
+ *
+ *   vm.c         bring-up and end: /dev/kvm, memory slots, vCPUs, the call list of a start
+ *   boot.c       kernel and PVH boot information into guest memory
+ *   cpuid.c      what CPUID says
+ *   vcpu.c       a vCPU's thread and first registers; exit.c: what happens at each exit
+ *   hypercall.c  the doorbell port
+ *   loop.c       the device thread's event loop
+ *   msi.c        MSI messages as irqfds
+ *   pci.c        host bridge, configuration space; virtio_pci.c, virtqueue.c, virtio_*.c: devices
+ */
+#ifndef VMM_MACHINE_H
+#define VMM_MACHINE_H
+
+#include <linux/kvm.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "guest/abi/runblock.h"
+#include "vmm/bus.h"
+#include "vmm/elf.h"
+#include "vmm/loop.h"
+#include "vmm/ram.h"
+#include "vmm/serial.h"
+#include "vmm/vmm.h"
+
+struct pci_bus;
+struct virtio_dev;
+struct vm;
+
+struct vcpu {
+	struct vm *vm;
+	unsigned id;
+	int fd;
+	struct kvm_run *run;
+	size_t run_size;
+	pthread_t thread;
+	bool started;
+	uint64_t exits[VM_MAX_EXIT_REASONS]; /* its own thread; read after join */
+};
+
+#define VM_MAX_GSI     256
+#define VM_MAX_DEVICES 48
+
+struct vm {
+	struct vm_config config; /* i */
+	int kvm_fd, vm_fd, mem_fd;
+	struct guest_ram ram; /* i */
+	bool hugetlb;	      /* i */
+	struct elf_image kernel;
+	struct bus ports, mmio; /* i; devices behind them L */
+	struct serial serial;	/* L */
+	pthread_mutex_t io_lock;
+
+	struct vcpu vcpu[VM_MAX_CPUS]; /* i */
+	unsigned nvcpus;
+	atomic_bool stopping; /* vCPU threads leave at their next chance */
+	uint64_t tsc_khz;     /* i */
+	bool any_length_ioeventfd;
+
+	struct loop loop; /* l */
+	struct loop_source end_source, signal_source, timer_source;
+
+	/* MSI routes: index is the GSI. L */
+	struct kvm_irq_routing *routing;
+	unsigned ngsi;
+
+	struct pci_bus *pci;
+	struct virtio_dev *device[VM_MAX_DEVICES]; /* i */
+	unsigned ndevices;
+	struct virtio_dev *console;		      /* i; NULL: none */
+	struct pagefile *pagefile[NTMM_MAX_PAGEFILES]; /* i */
+	struct virtio_dev *pagefile_dev[NTMM_MAX_PAGEFILES];
+
+	struct vm_result result; /* L */
+	bool ended;		 /* L: result is set */
+	gpa_t published[NTMM_PUBLISH_COUNT]; /* L; 0: not */
+	uint64_t published_bytes[NTMM_PUBLISH_COUNT];
+	struct vm_stats stats; /* L */
+};
+
+uint64_t vm_now_ns(void);
+
+/* Sets the result, unless there is one, and wakes the loop. => io_lock held */
+void vm_set_end(struct vm *vm, const struct vm_result *result);
+__attribute__((format(printf, 3, 4))) void vm_set_crash(struct vm *vm, enum vm_end end,
+							 const char *fmt, ...);
+__attribute__((format(printf, 2, 3))) void vm_warn(struct vm *vm, const char *fmt, ...);
+
+/* boot.c. Layout first (it carves the arenas), load once memory is mapped. */
+int boot_layout(struct vm *vm, struct vm_error *err);
+int boot_load(struct vm *vm, gpa_t *start_info, struct vm_error *err);
+
+/* cpuid.c */
+int cpuid_setup(struct vm *vm, struct vcpu *vcpu, struct vm_error *err);
+
+/* vcpu.c */
+int vcpu_create(struct vm *vm, unsigned id, struct vm_error *err);
+int vcpu_reset_pvh(struct vcpu *vcpu, gpa_t entry, gpa_t start_info, struct vm_error *err);
+int vcpu_start(struct vcpu *vcpu, struct vm_error *err);
+/* Makes every vCPU thread leave and waits for them. => io_lock not held */
+void vcpus_stop(struct vm *vm);
+void vcpu_destroy(struct vcpu *vcpu);
+
+/* exit.c: after KVM_RUN has returned 0. False: this vCPU is done. */
+bool exit_handle(struct vcpu *vcpu);
+
+/* hypercall.c. => io_lock held. False: this vCPU is done. */
+bool hypercall(struct vcpu *vcpu);
+
+/* msi.c. A route is made once and changed as the guest writes its MSI-X table. */
+int msi_init(struct vm *vm, struct vm_error *err);
+/* New GSI with an eventfd that raises it; -errno. */
+int msi_alloc(struct vm *vm, int *gsi, int *eventfd);
+/* => io_lock held */
+int msi_route(struct vm *vm, int gsi, uint64_t address, uint32_t data);
+
+/* sandbox.c: the seccomp filter for all threads made from now on. */
+int sandbox_enter(struct vm *vm, struct vm_error *err);
+
+#endif

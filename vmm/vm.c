@@ -1,0 +1,492 @@
+/*
+ * A machine from /dev/kvm to its end. vm_create is a list of steps, each of which leaves struct vm
+ * in a state that vm_destroy can take down.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/signalfd.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "vmm/machine.h"
+#include "vmm/pci.h"
+#include "vmm/virtio.h"
+
+#define TSS_GPA	     0xfffbd000ul /* three pages that Intel's KVM needs; no RAM is there */
+#define IDENTITY_GPA 0xfffbc000ul
+#define HUGE_PAGE    ((uint64_t)NTMM_LARGE_PAGE)
+
+int vm_fail(struct vm_error *err, int code, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(err->text, sizeof(err->text), fmt, ap);
+	va_end(ap);
+	return code;
+}
+
+void vm_warn(struct vm *vm, const char *fmt, ...)
+{
+	char line[320];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	if (vm->config.warn)
+		vm->config.warn(vm->config.warn_arg, line);
+}
+
+uint64_t vm_now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+/* ---- creation ---- */
+
+static const struct {
+	long cap;
+	const char *name;
+	bool required;
+} capabilities[] = {
+    {KVM_CAP_USER_MEMORY, "KVM_CAP_USER_MEMORY", true},
+    {KVM_CAP_READONLY_MEM, "KVM_CAP_READONLY_MEM", true},
+    {KVM_CAP_SYNC_REGS, "KVM_CAP_SYNC_REGS", true},
+    {KVM_CAP_SPLIT_IRQCHIP, "KVM_CAP_SPLIT_IRQCHIP", true},
+    {KVM_CAP_IRQFD, "KVM_CAP_IRQFD", true},
+    {KVM_CAP_IOEVENTFD, "KVM_CAP_IOEVENTFD", true},
+    {KVM_CAP_IRQ_ROUTING, "KVM_CAP_IRQ_ROUTING", true},
+    {KVM_CAP_SIGNAL_MSI, "KVM_CAP_SIGNAL_MSI", true},
+    {KVM_CAP_IMMEDIATE_EXIT, "KVM_CAP_IMMEDIATE_EXIT", true},
+    {KVM_CAP_EXT_CPUID, "KVM_CAP_EXT_CPUID", true},
+    {KVM_CAP_GET_TSC_KHZ, "KVM_CAP_GET_TSC_KHZ", true},
+    {KVM_CAP_TSC_DEADLINE_TIMER, "KVM_CAP_TSC_DEADLINE_TIMER", false},
+    {KVM_CAP_IOEVENTFD_ANY_LENGTH, "KVM_CAP_IOEVENTFD_ANY_LENGTH", false},
+    {KVM_CAP_X2APIC_API, "KVM_CAP_X2APIC_API", false},
+    {KVM_CAP_NR_MEMSLOTS, "KVM_CAP_NR_MEMSLOTS", false},
+    {KVM_CAP_MAX_VCPUS, "KVM_CAP_MAX_VCPUS", false},
+    {KVM_CAP_X86_USER_SPACE_MSR, "KVM_CAP_X86_USER_SPACE_MSR", false},
+    {KVM_CAP_X86_MSR_FILTER, "KVM_CAP_X86_MSR_FILTER", false},
+    {KVM_CAP_BINARY_STATS_FD, "KVM_CAP_BINARY_STATS_FD", false},
+#ifdef KVM_CAP_MEMORY_FAULT_INFO
+    {KVM_CAP_MEMORY_FAULT_INFO, "KVM_CAP_MEMORY_FAULT_INFO", false},
+#endif
+};
+#define NCAPABILITIES (sizeof(capabilities) / sizeof(capabilities[0]))
+
+int vm_capabilities(struct vm_capability *rows, unsigned max)
+{
+	int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC), fd, e;
+
+	if (kvm < 0)
+		return -errno;
+	fd = ioctl(kvm, KVM_CREATE_VM, 0);
+	e = errno;
+	close(kvm);
+	if (fd < 0)
+		return -e;
+	for (unsigned i = 0; i < NCAPABILITIES && i < max; i++)
+		rows[i] = (struct vm_capability){
+		    capabilities[i].name, ioctl(fd, KVM_CHECK_EXTENSION, capabilities[i].cap),
+		    capabilities[i].required};
+	close(fd);
+	return NCAPABILITIES;
+}
+
+static int open_kvm(struct vm *vm, struct vm_error *err)
+{
+	vm->kvm_fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	if (vm->kvm_fd < 0)
+		return vm_fail(err, -errno, "/dev/kvm: %s", strerror(errno));
+	do
+		vm->vm_fd = ioctl(vm->kvm_fd, KVM_CREATE_VM, 0);
+	while (vm->vm_fd < 0 && errno == EINTR);
+	if (vm->vm_fd < 0)
+		return vm_fail(err, -errno, "KVM cannot make a machine: %s", strerror(errno));
+	for (unsigned i = 0; i < NCAPABILITIES; i++)
+		if (capabilities[i].required &&
+		    ioctl(vm->vm_fd, KVM_CHECK_EXTENSION, capabilities[i].cap) <= 0)
+			return vm_fail(err, -ENOTSUP, "this host's KVM lacks %s",
+				       capabilities[i].name);
+	vm->any_length_ioeventfd =
+	    ioctl(vm->vm_fd, KVM_CHECK_EXTENSION, KVM_CAP_IOEVENTFD_ANY_LENGTH) > 0;
+	return 0;
+}
+
+static uint64_t free_hugepages(void)
+{
+	FILE *f = fopen("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages", "re");
+	uint64_t n = 0;
+
+	if (!f)
+		return 0;
+	if (fscanf(f, "%" SCNu64, &n) != 1)
+		n = 0;
+	fclose(f);
+	return n;
+}
+
+/* Maps the memory file at a 2 MB boundary, so that large host pages can back large guest pages. */
+static void *map_aligned(int fd, uint64_t size)
+{
+	uint8_t *area = mmap(NULL, size + HUGE_PAGE, PROT_NONE,
+			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	uint8_t *base;
+
+	if (area == MAP_FAILED)
+		return NULL;
+	base = (uint8_t *)(((uintptr_t)area + HUGE_PAGE - 1) & ~(uintptr_t)(HUGE_PAGE - 1));
+	if (base > area)
+		munmap(area, (size_t)(base - area));
+	if (area + HUGE_PAGE > base)
+		munmap(base + size, (size_t)(area + HUGE_PAGE - base));
+	if (mmap(base, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED | MAP_NORESERVE, fd,
+		 0) == MAP_FAILED) {
+		munmap(base, size);
+		return NULL;
+	}
+	return base;
+}
+
+static int map_memory(struct vm *vm, struct vm_error *err)
+{
+	uint64_t size = vm->config.memory;
+
+	vm->ram.size = size;
+	if (size % HUGE_PAGE == 0 && free_hugepages() >= size / HUGE_PAGE) {
+		int flags = MFD_CLOEXEC | MFD_HUGETLB | (21 << MFD_HUGE_SHIFT);
+
+		vm->mem_fd = memfd_create("ntmm-ram", (unsigned)flags);
+		if (vm->mem_fd >= 0 && ftruncate(vm->mem_fd, (off_t)size) == 0) {
+			/* Without MAP_NORESERVE the pages are ours or the call fails. */
+			vm->ram.base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED,
+					    vm->mem_fd, 0);
+			if (vm->ram.base != MAP_FAILED) {
+				vm->hugetlb = true;
+				return 0;
+			}
+		}
+		vm->ram.base = NULL;
+		if (vm->mem_fd >= 0)
+			close(vm->mem_fd);
+	}
+	vm->mem_fd = memfd_create("ntmm-ram", MFD_CLOEXEC);
+	if (vm->mem_fd < 0 || ftruncate(vm->mem_fd, (off_t)size) < 0)
+		return vm_fail(err, -errno, "no memory file of %" PRIu64 " MB can be made: %s",
+			       size >> 20, strerror(errno));
+	vm->ram.base = map_aligned(vm->mem_fd, size);
+	if (!vm->ram.base)
+		return vm_fail(err, -ENOMEM, "%" PRIu64 " MB of memory cannot be mapped: %s",
+			       size >> 20, strerror(errno));
+	madvise(vm->ram.base, size, MADV_HUGEPAGE);
+	madvise(vm->ram.base, size, MADV_DONTDUMP);
+	return 0;
+}
+
+/* One slot for each arena the guest may at least read. */
+static int make_slots(struct vm *vm, struct vm_error *err)
+{
+	const struct ept_map *map = &vm->ram.map;
+
+	for (unsigned i = 0; i < map->count; i++) {
+		const struct ept_arena *a = &map->arena[i];
+		enum ept_slot kind = ept_slot_for(a->rights);
+		struct kvm_userspace_memory_region r = {
+		    .slot = i,
+		    .flags = kind == EPT_SLOT_READONLY ? KVM_MEM_READONLY : 0,
+		    .guest_phys_addr = a->gpa.start,
+		    .memory_size = a->gpa.end - a->gpa.start,
+		    .userspace_addr = (uintptr_t)vm->ram.base + a->offset,
+		};
+
+		if (kind == EPT_SLOT_ABSENT)
+			continue;
+		if (ioctl(vm->vm_fd, KVM_SET_USER_MEMORY_REGION, &r) < 0)
+			return vm_fail(err, -errno, "KVM refused memory slot %u (%s): %s", i,
+				       ept_kind_name(a->kind), strerror(errno));
+		vm->stats.slots++;
+		vm->stats.slots_readonly += kind == EPT_SLOT_READONLY;
+	}
+	return 0;
+}
+
+/* The local APICs stay in KVM; there is no I/O APIC, no PIC and no PIT. */
+static int make_irqchip(struct vm *vm, struct vm_error *err)
+{
+	struct kvm_enable_cap split = {.cap = KVM_CAP_SPLIT_IRQCHIP, .args = {0}};
+	uint64_t identity = IDENTITY_GPA;
+
+	if (ioctl(vm->vm_fd, KVM_SET_TSS_ADDR, TSS_GPA) < 0 ||
+	    ioctl(vm->vm_fd, KVM_SET_IDENTITY_MAP_ADDR, &identity) < 0)
+		return vm_fail(err, -errno, "KVM_SET_TSS_ADDR: %s", strerror(errno));
+	if (ioctl(vm->vm_fd, KVM_ENABLE_CAP, &split) < 0)
+		return vm_fail(err, -errno, "KVM_CAP_SPLIT_IRQCHIP: %s", strerror(errno));
+	return msi_init(vm, err);
+}
+
+static int make_devices(struct vm *vm, struct vm_error *err)
+{
+	int r = serial_init(&vm->serial, &vm->ports, vm->config.serial_fd);
+
+	vm->pci = calloc(1, sizeof(*vm->pci));
+	if (!vm->pci)
+		return vm_fail(err, -ENOMEM, "out of memory");
+	if (r == 0)
+		r = pci_init(vm->pci, &vm->ports);
+	if (r == 0)
+		r = loop_init(&vm->loop);
+	return r ? vm_fail(err, r, "devices cannot be set up: %s", strerror(-r)) : 0;
+}
+
+static int check_config(const struct vm_config *c, struct vm_error *err)
+{
+	if (c->memory < VM_MIN_MEMORY || c->memory > VM_MAX_MEMORY || c->memory % NTMM_PAGE_SIZE)
+		return vm_fail(err, -EINVAL,
+			       "memory has to be %u MB to %llu GB, in whole pages of 4 KB",
+			       VM_MIN_MEMORY >> 20, VM_MAX_MEMORY >> 30);
+	if (c->cpus < 1 || c->cpus > VM_MAX_CPUS)
+		return vm_fail(err, -EINVAL, "the number of CPUs has to be 1 to %u", VM_MAX_CPUS);
+	return 0;
+}
+
+int vm_create(const struct vm_config *config, struct vm **out, struct vm_error *err)
+{
+	struct vm *vm = calloc(1, sizeof(*vm));
+	gpa_t info = 0;
+	int r;
+
+	*out = NULL;
+	if (!vm)
+		return vm_fail(err, -ENOMEM, "out of memory");
+	vm->config = *config;
+	vm->kvm_fd = vm->vm_fd = vm->mem_fd = vm->loop.epoll_fd = -1;
+	vm->end_source.fd = vm->signal_source.fd = vm->timer_source.fd = -1;
+	for (unsigned i = 0; i < VM_MAX_CPUS; i++)
+		vm->vcpu[i].fd = -1;
+	pthread_mutex_init(&vm->io_lock, NULL);
+
+	if ((r = check_config(config, err)) < 0 ||
+	    (r = elf_parse(config->kernel, config->kernel_size, config->kernel_name, &vm->kernel,
+			   err)) < 0 ||
+	    (r = boot_layout(vm, err)) < 0 || (r = open_kvm(vm, err)) < 0 ||
+	    (r = map_memory(vm, err)) < 0 || (r = boot_load(vm, &info, err)) < 0 ||
+	    (r = make_slots(vm, err)) < 0 || (r = make_irqchip(vm, err)) < 0 ||
+	    (r = make_devices(vm, err)) < 0)
+		goto fail;
+	vm->nvcpus = config->cpus;
+	for (unsigned i = 0; i < vm->nvcpus; i++)
+		if ((r = vcpu_create(vm, i, err)) < 0)
+			goto fail;
+	if ((r = vcpu_reset_pvh(&vm->vcpu[0], vm->kernel.entry, info, err)) < 0)
+		goto fail;
+	*out = vm;
+	return 0;
+fail:
+	vm_destroy(vm);
+	return r;
+}
+
+void vm_destroy(struct vm *vm)
+{
+	const int fds[] = {vm->end_source.fd, vm->signal_source.fd, vm->timer_source.fd,
+			   vm->mem_fd,	      vm->vm_fd,	    vm->kvm_fd};
+
+	for (unsigned i = 0; i < vm->ndevices; i++)
+		vm->device[i]->ops->destroy(vm->device[i]);
+	for (unsigned i = 0; i < VM_MAX_CPUS; i++)
+		vcpu_destroy(&vm->vcpu[i]);
+	loop_destroy(&vm->loop);
+	if (vm->ram.base)
+		munmap(vm->ram.base, vm->ram.size);
+	for (unsigned i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+	free(vm->routing);
+	free(vm->pci);
+	pthread_mutex_destroy(&vm->io_lock);
+	free(vm);
+}
+
+/* ---- the run ---- */
+
+void vm_set_end(struct vm *vm, const struct vm_result *result)
+{
+	if (vm->ended)
+		return;
+	vm->ended = true;
+	vm->result = *result;
+	vm->stats.end_ns = vm_now_ns();
+	eventfd_write(vm->end_source.fd, 1);
+}
+
+void vm_set_crash(struct vm *vm, enum vm_end end, const char *fmt, ...)
+{
+	struct vm_result r = {.end = end};
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(r.text, sizeof(r.text), fmt, ap);
+	va_end(ap);
+	pthread_mutex_lock(&vm->io_lock);
+	vm_set_end(vm, &r);
+	pthread_mutex_unlock(&vm->io_lock);
+}
+
+static void on_end(struct loop_source *s, uint32_t events)
+{
+	struct vm *vm = (struct vm *)((char *)s - offsetof(struct vm, end_source));
+
+	(void)events;
+	vm->loop.quit = true;
+}
+
+static void on_signal(struct loop_source *s, uint32_t events)
+{
+	struct vm *vm = (struct vm *)((char *)s - offsetof(struct vm, signal_source));
+	struct vm_result r = {.end = VM_END_SIGNAL};
+	struct signalfd_siginfo info;
+
+	(void)events;
+	if (read(s->fd, &info, sizeof(info)) != sizeof(info))
+		return;
+	r.signal = (int)info.ssi_signo;
+	vm_set_end(vm, &r);
+}
+
+static void on_timer(struct loop_source *s, uint32_t events)
+{
+	struct vm *vm = (struct vm *)((char *)s - offsetof(struct vm, timer_source));
+	struct vm_result r = {.end = VM_END_TIMEOUT};
+
+	(void)events;
+	vm_set_end(vm, &r);
+}
+
+static int watch_events(struct vm *vm)
+{
+	sigset_t set;
+	int r;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	vm->signal_source.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	vm->signal_source.ready = on_signal;
+	vm->end_source.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	vm->end_source.ready = on_end;
+	vm->timer_source.fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	vm->timer_source.ready = on_timer;
+	if (vm->signal_source.fd < 0 || vm->end_source.fd < 0 || vm->timer_source.fd < 0)
+		return -errno;
+	if (vm->config.timeout_ns) {
+		struct itimerspec t = {
+		    .it_value = {(time_t)(vm->config.timeout_ns / 1000000000u),
+				 (long)(vm->config.timeout_ns % 1000000000u)}};
+
+		if (timerfd_settime(vm->timer_source.fd, 0, &t, NULL) < 0)
+			return -errno;
+	}
+	if ((r = loop_watch(&vm->loop, &vm->signal_source, EPOLLIN)) < 0 ||
+	    (r = loop_watch(&vm->loop, &vm->end_source, EPOLLIN)) < 0)
+		return r;
+	return loop_watch(&vm->loop, &vm->timer_source, EPOLLIN);
+}
+
+/* What the guest had handed over before it ended must still come out. */
+static void drain_console(struct vm *vm)
+{
+	bool wait = vm->result.end != VM_END_SIGNAL && vm->result.end != VM_END_TIMEOUT;
+
+	pthread_mutex_lock(&vm->io_lock);
+	if (vm->console)
+		virtio_console_flush(vm->console, wait);
+	serial_flush(&vm->serial);
+	pthread_mutex_unlock(&vm->io_lock);
+}
+
+int vm_run(struct vm *vm, struct vm_result *result, struct vm_error *err)
+{
+	int r = watch_events(vm);
+
+	if (r < 0)
+		return vm_fail(err, r, "the event loop cannot be set up: %s", strerror(-r));
+	if (vm->config.sandbox && (r = sandbox_enter(vm, err)) < 0)
+		return r;
+	vm->stats.start_ns = vm_now_ns();
+	for (unsigned i = 0; i < vm->nvcpus; i++) {
+		r = vcpu_start(&vm->vcpu[i], err);
+		if (r < 0) {
+			vcpus_stop(vm);
+			return r;
+		}
+	}
+	loop_run(&vm->loop, &vm->io_lock);
+	vcpus_stop(vm);
+	drain_console(vm);
+	*result = vm->result;
+	return 0;
+}
+
+/* ---- what is known afterwards ---- */
+
+void vm_get_stats(struct vm *vm, struct vm_stats *stats)
+{
+	*stats = vm->stats;
+	stats->ram_bytes = vm->ram.size;
+	stats->hugetlb = vm->hugetlb;
+	for (unsigned i = 0; i < vm->nvcpus; i++)
+		for (unsigned k = 0; k < VM_MAX_EXIT_REASONS; k++) {
+			stats->exits[k] += vm->vcpu[i].exits[k];
+			stats->exits_total += vm->vcpu[i].exits[k];
+		}
+}
+
+int vm_get_counters(struct vm *vm, struct ntmm_counters *counters)
+{
+	const void *p;
+
+	if (vm->published_bytes[NTMM_PUBLISH_COUNTERS] == 0)
+		return -ENOENT;
+	p = ram_ptr(&vm->ram, vm->published[NTMM_PUBLISH_COUNTERS], sizeof(*counters), EPT_R);
+	memcpy(counters, p, sizeof(*counters));
+	if (counters->magic != NTMM_COUNTERS_MAGIC || counters->version != NTMM_COUNTERS_VERSION ||
+	    counters->count !=
+		(sizeof(*counters) - offsetof(struct ntmm_counters, count) - 4) / sizeof(uint64_t))
+		return -EPROTO;
+	return 0;
+}
+
+bool vm_symbol(struct vm *vm, uint64_t va, char *buf, size_t size)
+{
+	const char *name;
+	uint64_t offset;
+
+	if (!elf_symbol(&vm->kernel, va, &name, &offset))
+		return false;
+	snprintf(buf, size, "%s+0x%" PRIx64, name, offset);
+	return true;
+}
+
+const char *vm_serial_tail(struct vm *vm)
+{
+	return serial_tail(&vm->serial);
+}
