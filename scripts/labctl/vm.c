@@ -88,7 +88,7 @@ static void add_machine(struct args *a, const struct lab_options *o, unsigned po
 	add(a, "-machine");
 	add(a, "q35,vmport=off,smm=off,usb=off");
 	add(a, "-cpu");
-	add(a, "max");
+	add(a, "max,-erms,-fsrm");
 	add(a, "-accel");
 	add(a, o->icount ? "tcg,thread=single" : "tcg,thread=multi");
 	if (o->icount) {
@@ -106,7 +106,7 @@ static void add_machine(struct args *a, const struct lab_options *o, unsigned po
 	add(a, "-append");
 	add(a,
 	    "console=ttyS0 quiet loglevel=3 panic=-1 mitigations=off random.trust_cpu=on "
-	    "tsc=reliable no_timer_check lab.ports=%u lab.idle=%u",
+	    "tsc=reliable no_timer_check clearcpuid=rep_good lab.ports=%u lab.idle=%u",
 	    ports, idle);
 	add_share(a, "loose", ",readonly=on");
 	add_share(a, "fresh", ",readonly=on");
