@@ -1,2 +1,5 @@
 # User mode: build/guest/system32/{ntdll,kernel32,msvcrt}.dll, built by mingw-w64.
 dlls:
+
+# --- msvcrt.dll ---
+include guest/user/msvcrt/build.mk

@@ -1,0 +1,29 @@
+# msvcrt.dll: the C library of Win64 programs. It takes system calls from kernel32 and ntdll only;
+# of libmingwex it uses Gay's floating-point conversions and long-double mathematics.
+MSVCRT_OBJ := $(B)/obj/guest/user/msvcrt
+MSVCRT_C := args convert ctype environ error exit file float format heap locale lock longjmp lowio \
+	memory number open printf seek signal sort startup stdio stream string strto thread tmp wcs wstdio
+MSVCRT_S := setjmp
+MSVCRT_OBJS := $(MSVCRT_C:%=$(MSVCRT_OBJ)/%.o) $(MSVCRT_S:%=$(MSVCRT_OBJ)/%.o)
+# The headers' functions are ours to define, not to import or to inline.
+MSVCRT_CFLAGS := -std=gnu17 -O2 -I. $(WARN) -ffreestanding -fno-builtin \
+	-fno-tree-loop-distribute-patterns -D_CRTIMP= -D_SECIMP= -D_CRTBLD -D__CRT__NO_INLINE \
+	-D__USE_MINGW_ANSI_STDIO=0 -DMINGW_HAS_SECURE_API=1
+
+$(MSVCRT_OBJ)/%.o: guest/user/msvcrt/%.c
+	@mkdir -p $(@D)
+	$(MINGW) $(MSVCRT_CFLAGS) $(DEPFLAGS) -c $< -o $@
+
+$(MSVCRT_OBJ)/%.o: guest/user/msvcrt/%.S
+	@mkdir -p $(@D)
+	$(MINGW) -I. $(DEPFLAGS) -c $< -o $@
+
+$(B)/guest/system32/msvcrt.dll: $(MSVCRT_OBJS) guest/user/msvcrt/msvcrt.def
+	@mkdir -p $(@D)
+	$(MINGW) -shared -nostdlib -o $@ $(MSVCRT_OBJS) guest/user/msvcrt/msvcrt.def \
+		-Wl,-e,DllMainCRTStartup,--image-base,0x7ff9c0000000 \
+		-lmingwex -lgcc -lkernel32 -lntdll
+
+-include $(MSVCRT_OBJS:.o=.d)
+
+dlls: $(B)/guest/system32/msvcrt.dll

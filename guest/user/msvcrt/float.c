@@ -1,0 +1,251 @@
+/*
+ * Floating-point numbers as printf writes them: %e, %f, %g and %a, with Microsoft's three-digit
+ * exponents and its names for infinities and NaN ("1.#INF"), and the _ecvt family.
+ */
+#include "guest/user/msvcrt/format.h"
+#include "guest/user/msvcrt/number.h"
+
+enum {
+	DEFAULT_PRECISION = 6,
+	MANTISSA_HEX_DIGITS = 13,
+	EXPONENT_BIAS = 1023,
+	MAX_SIGNIFICANT = 1100, /* a double has no more decimal digits that are not zero */
+};
+
+static unsigned output_format;
+
+unsigned crt_get_output_format(void)
+{
+	return output_format;
+}
+
+unsigned crt_set_output_format(unsigned format)
+{
+	unsigned old = output_format;
+
+	output_format = format;
+	return old;
+}
+
+static uint64_t bits_of(double value)
+{
+	uint64_t bits;
+
+	memcpy(&bits, &value, sizeof(bits));
+	return bits;
+}
+
+/* The "digits" after "1." of a value that is no number; NULL for a number. */
+static const char *special(double value)
+{
+	const uint64_t fraction_mask = (1ull << 52) - 1, quiet = 1ull << 51;
+	uint64_t bits = bits_of(value), fraction = bits & fraction_mask;
+
+	if ((bits >> 52 & 0x7FF) != 0x7FF)
+		return NULL;
+	if (!fraction)
+		return "#INF";
+	if (fraction == quiet && bits >> 63)
+		return "#IND";
+	return fraction & quiet ? "#QNAN" : "#SNAN";
+}
+
+static void set_exponent(struct float_text *text, char mark, int value, int min_digits)
+{
+	char *at = text->exponent;
+	int size = value < 0 ? -value : value;
+
+	*at++ = mark;
+	*at++ = value < 0 ? '-' : '+';
+	if (size >= 1000)
+		*at++ = (char)('0' + size / 1000);
+	if (size >= 100 || min_digits >= 3)
+		*at++ = (char)('0' + size / 100 % 10);
+	if (size >= 10 || min_digits >= 2)
+		*at++ = (char)('0' + size / 10 % 10);
+	*at++ = (char)('0' + size % 10);
+	*at = 0;
+}
+
+/* d.ddd: the digits, filled with zeros to `precision` after the point. */
+static char *put_scientific(struct float_text *text, char *at, const char *digits, int precision,
+			    bool alternate)
+{
+	size_t n = strlen(digits);
+
+	*at++ = n ? *digits++ : '0';
+	n -= n > 0;
+	if (precision > 0 || alternate)
+		*at++ = '.';
+	memcpy(at, digits, n);
+	text->zeros = precision - (int)n;
+	return at + n;
+}
+
+/* ddd.ddd with the point after `point` digits. */
+static char *put_fixed(struct float_text *text, char *at, const char *digits, int point,
+		       int precision, bool alternate)
+{
+	int n = (int)strlen(digits), leading = 0;
+
+	if (point <= 0)
+		*at++ = '0';
+	for (int i = 0; i < point; i++)
+		*at++ = i < n ? digits[i] : '0';
+	if (precision > 0 || alternate)
+		*at++ = '.';
+	if (point < 0)
+		leading = n ? (-point < precision ? -point : precision) : precision;
+	memset(at, '0', leading);
+	at += leading;
+	for (int i = point > 0 ? point : 0; i < n; i++)
+		*at++ = digits[i];
+	text->zeros = precision - leading;
+	if (n > (point > 0 ? point : 0))
+		text->zeros -= n - (point > 0 ? point : 0);
+	return at;
+}
+
+static char *put_special(struct float_text *text, char *at, const char *name, unsigned conversion,
+			 int precision)
+{
+	bool scientific = conversion == 'e' || conversion == 'E';
+	bool fixed = conversion == 'f' || conversion == 'F';
+	int n = (int)strlen(name);
+
+	*at++ = '1';
+	*at++ = '.';
+	if ((scientific || fixed) && precision < n)
+		n = precision;
+	memcpy(at, name, n);
+	if (scientific || fixed)
+		text->zeros = precision - n;
+	if (scientific)
+		set_exponent(text, (char)conversion, 0, 3);
+	return at + n;
+}
+
+static char *put_hexadecimal(struct float_text *text, char *at, double value, unsigned conversion,
+			     int precision, bool alternate)
+{
+	const char *names = conversion == 'A' ? "0123456789ABCDEF" : "0123456789abcdef";
+	uint64_t bits = bits_of(value), fraction = bits & ((1ull << 52) - 1);
+	int exponent = (int)(bits >> 52 & 0x7FF), whole = exponent != 0;
+
+	text->hexadecimal = true;
+	if (precision < 0)
+		precision = DEFAULT_PRECISION;
+	if (precision < MANTISSA_HEX_DIGITS) {
+		int cut = 4 * (MANTISSA_HEX_DIGITS - precision);
+		uint64_t all = (uint64_t)whole << 52 | fraction, half = 1ull << (cut - 1);
+		uint64_t rest = all & ((half << 1) - 1);
+
+		all = all >> cut << cut;
+		if (rest > half || (rest == half && (all >> cut & 1)))
+			all += half << 1;
+		whole = (int)(all >> 52);
+		fraction = all & ((1ull << 52) - 1);
+	}
+	*at++ = (char)('0' + whole);
+	if (precision > 0 || alternate)
+		*at++ = '.';
+	for (int i = 0; i < precision && i < MANTISSA_HEX_DIGITS; i++)
+		*at++ = names[fraction >> (48 - 4 * i) & 0xF];
+	text->zeros = precision > MANTISSA_HEX_DIGITS ? precision - MANTISSA_HEX_DIGITS : 0;
+	exponent = exponent ? exponent - EXPONENT_BIAS : bits << 1 ? 1 - EXPONENT_BIAS : 0;
+	set_exponent(text, conversion == 'A' ? 'P' : 'p', exponent, 1);
+	return at;
+}
+
+/* %g: scientific when the exponent is under -4 or reaches the precision; no trailing zeros. */
+static char *put_general(struct float_text *text, char *at, double value, unsigned conversion,
+			 int precision, bool alternate, int exponent_digits)
+{
+	char digits[MAX_SIGNIFICANT];
+	bool negative;
+	int point, n;
+
+	if (precision == 0)
+		precision = 1;
+	point =
+	    number_digits(value, NUMBER_SIGNIFICANT, precision, digits, sizeof(digits), &negative);
+	if (value == 0)
+		point = 1;
+	n = (int)strlen(digits);
+	if (point - 1 < -4 || point - 1 >= precision) {
+		set_exponent(text, conversion == 'G' ? 'E' : 'e', point - 1, exponent_digits);
+		return put_scientific(text, at, digits, alternate ? precision - 1 : n - 1,
+				      alternate);
+	}
+	return put_fixed(text, at, digits, point,
+			 alternate   ? precision - point
+			 : n > point ? n - point
+				     : 0,
+			 alternate);
+}
+
+void format_float(struct float_text *text, double value, unsigned conversion, int precision,
+		  bool alternate, bool short_exponent)
+{
+	char digits[MAX_SIGNIFICANT], *at;
+	const char *name = special(value);
+	int exponent_digits = short_exponent ? 2 : 3, point;
+	bool negative;
+
+	text->negative = bits_of(value) >> 63;
+	text->hexadecimal = false;
+	text->zeros = 0;
+	text->exponent[0] = 0;
+	text->allocated = NULL;
+	if (precision < 0 && conversion != 'a' && conversion != 'A')
+		precision = DEFAULT_PRECISION;
+	text->body = at = text->small;
+	if (name) {
+		at = put_special(text, at, name, conversion, precision);
+		text->length = at - text->body;
+		return;
+	}
+	switch (conversion) {
+	case 'a':
+	case 'A':
+		at = put_hexadecimal(text, at, value, conversion, precision, alternate);
+		break;
+	case 'e':
+	case 'E':
+		/* At most 309 + 1074 places matter; longer texts need room of their own. */
+		if (precision >= (int)sizeof(text->small) - 8)
+			text->body = at = text->allocated = malloc(MAX_SIGNIFICANT + 8);
+		if (!at)
+			break;
+		point = number_digits(value, NUMBER_SIGNIFICANT, precision + 1, digits,
+				      sizeof(digits), &negative);
+		set_exponent(text, (char)conversion, value == 0 ? 0 : point - 1, exponent_digits);
+		at = put_scientific(text, at, digits, precision, alternate);
+		break;
+	case 'f':
+	case 'F':
+		if (precision > 40)
+			text->body = at = text->allocated = malloc(2 * MAX_SIGNIFICANT + 400);
+		if (!at)
+			break;
+		point = number_digits(value, NUMBER_AFTER_POINT, precision, digits, sizeof(digits),
+				      &negative);
+		if (value == 0)
+			point = 0;
+		at = put_fixed(text, at, digits, point, precision, alternate);
+		break;
+	default:
+		if (precision >= (int)sizeof(text->small) - 16)
+			text->body = at = text->allocated = malloc(2 * MAX_SIGNIFICANT);
+		if (at)
+			at = put_general(text, at, value, conversion, precision, alternate,
+					 exponent_digits);
+		break;
+	}
+	text->length = at - text->body;
+}
+
+void format_float_free(struct float_text *text)
+{
+	free(text->allocated);
+}
