@@ -274,8 +274,8 @@ void console_settle(void)
 {
 	s64 timeout = SETTLE_TIMEOUT;
 
-	if (console.present && KeWaitForSingleObject(&console.settled, KERNEL_MODE, false,
-						     &timeout) == STATUS_TIMEOUT)
+	if (console.present &&
+	    KeWaitForSingleObject(&console.settled, KERNEL_MODE, false, &timeout) == STATUS_TIMEOUT)
 		dbg_print("io: the console lacks a port\n");
 }
 

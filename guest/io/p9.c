@@ -12,13 +12,13 @@
 #include "guest/io/p9.h"
 #include "guest/io/device.h"
 
-#define F_MOUNT_TAG	    (1ull << 0)
-#define RING_SIZE	    256
-#define CALLS		    8
-#define MAX_FIDS	    8192
-#define WANTED_MSIZE	    (PAGEIO_MAX_PAGES * PAGE_SIZE + 64)
-#define LEAST_MSIZE	    4096u
-#define IO_OVERHEAD	    24 /* of msize, in the larger of Twrite and Rread */
+#define F_MOUNT_TAG  (1ull << 0)
+#define RING_SIZE    256
+#define CALLS	     8
+#define MAX_FIDS     8192
+#define WANTED_MSIZE (PAGEIO_MAX_PAGES * PAGE_SIZE + 64)
+#define LEAST_MSIZE  4096u
+#define IO_OVERHEAD  24 /* of msize, in the larger of Twrite and Rread */
 static const char version[] = "9P2000.L";
 
 struct p9_session {
@@ -29,6 +29,7 @@ struct p9_session {
 	KSEMAPHORE free_calls;
 	struct p9_call call[CALLS];
 	u32 msize;
+	struct p9_qid root;
 	u32 next_fid;
 	u8 fids[MAX_FIDS / 8];
 };
@@ -43,6 +44,11 @@ char p9_letter(const struct p9_session *s)
 struct p9_session *p9_drive(char letter)
 {
 	return letter >= 'A' && letter <= 'Z' ? drives[letter - 'A'] : NULL;
+}
+
+struct p9_qid p9_root(const struct p9_session *s)
+{
+	return s->root;
 }
 
 u32 p9_max_io(const struct p9_session *s)
@@ -202,8 +208,7 @@ NTSTATUS p9_run(struct p9_call *c, const struct vq_seg *payload, u32 nseg, bool 
 	if (!send(c, seg, out, in))
 		return STATUS_IO_DEVICE_ERROR;
 	KeWaitForSingleObject(&c->done, KERNEL_MODE, false, NULL);
-	p9_cursor_init(&c->in, c->rx,
-		       MIN(c->arrived, reply_header ? reply_header : P9_CALL_BYTES));
+	p9_cursor_init(&c->in, c->rx, MIN(c->arrived, reply_header ? reply_header : P9_CALL_BYTES));
 	if (!p9_get_header(&c->in, c->arrived, c->type, tag, &error))
 		return STATUS_IO_DEVICE_ERROR;
 	return error ? p9_status(error) : STATUS_SUCCESS;
@@ -288,6 +293,11 @@ static NTSTATUS start_session(struct p9_session *s)
 	p9_put_string(&c->out, "", 0); /* tree */
 	p9_put(&c->out, 0, 4);	       /* numeric user */
 	status = p9_run(c, NULL, 0, false, 0, 0);
+	if (status == STATUS_SUCCESS) {
+		s->root = p9_get_qid(&c->in);
+		if (c->in.bad || !(s->root.type & P9_QTDIR))
+			status = STATUS_NOT_A_DIRECTORY;
+	}
 	p9_end(c);
 	return status;
 }

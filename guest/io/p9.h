@@ -15,6 +15,7 @@ struct p9_session;
 char p9_letter(const struct p9_session *s); /* 'A'..'Z' */
 struct p9_session *p9_drive(char letter);   /* NULL: no such drive */
 #define P9_ROOT_FID 0
+struct p9_qid p9_root(const struct p9_session *s);
 
 /* A name or relative path piece in the host's UTF-8. */
 struct p9_name {

@@ -30,14 +30,14 @@ enum p9_type {
 	P9_CLUNK = 120,
 }; /* requests; a reply has the number + 1 */
 
-#define P9_NOTAG	0xffffu
-#define P9_NOFID	0xffffffffu
-#define P9_HEADER	7  /* size[4] type[1] tag[2] */
-#define P9_IO_HEADER	11 /* Rread, Rwrite, Rreaddir: header and count[4] */
-#define P9_ERROR_BYTES	11 /* Rlerror */
-#define P9_MAX_WALK	16
-#define P9_QTDIR	0x80
-#define P9_QTSYMLINK	0x02
+#define P9_NOTAG       0xffffu
+#define P9_NOFID       0xffffffffu
+#define P9_HEADER      7  /* size[4] type[1] tag[2] */
+#define P9_IO_HEADER   11 /* Rread, Rwrite, Rreaddir: header and count[4] */
+#define P9_ERROR_BYTES 11 /* Rlerror */
+#define P9_MAX_WALK    16
+#define P9_QTDIR       0x80
+#define P9_QTSYMLINK   0x02
 
 struct p9_qid {
 	u8 type;
@@ -63,7 +63,7 @@ const char *p9_get_string(struct p9_cursor *c, u32 *bytes);
 struct p9_attr {
 	struct p9_qid qid;
 	u32 mode, links;
-	u64 size, blocks; /* of 512 bytes */
+	u64 size, blocks;		/* of 512 bytes */
 	s64 atime, mtime, ctime, btime; /* nanoseconds since 1970 */
 	bool has_btime;
 };

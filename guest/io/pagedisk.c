@@ -65,10 +65,10 @@ struct pagedisk {
 	struct spinlock lock;
 	struct virtqueue q;
 	struct blk_request request[MAX_REQUESTS];
-	struct list free;      /* requests */
-	struct list waiting;   /* pageio, not yet in the ring */
-	struct list finished;  /* pageio, done() to be called by the DPC */
-	struct list discards;  /* requests in flight that discard */
+	struct list free;     /* requests */
+	struct list waiting;  /* pageio, not yet in the ring */
+	struct list finished; /* pageio, done() to be called by the DPC */
+	struct list discards; /* requests in flight that discard */
 	u32 discards_in_flight;
 	u64 pages, max_pages, max_discard_pages;
 };
@@ -120,7 +120,8 @@ static bool held_by_discard(struct pagedisk *d, const struct pageio *io)
 {
 	if (!io->write)
 		return false;
-	LIST_FOR_EACH (e, &d->discards) {
+	LIST_FOR_EACH(e, &d->discards)
+	{
 		struct blk_request *r = CONTAINER_OF(e, struct blk_request, entry);
 
 		if (io->slot < r->discard_slot + r->discard_pages &&

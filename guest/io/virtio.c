@@ -8,11 +8,11 @@
 #include "guest/ke/cpu.h"
 
 /* virtio 1.2, 4.1.4: vendor capability and its types */
-#define CAP_CFG_TYPE	   3
-#define CAP_BAR		   4
-#define CAP_OFFSET	   8
-#define CAP_LENGTH	   12
-#define CAP_NOTIFY_MULT	   16
+#define CAP_CFG_TYPE	3
+#define CAP_BAR		4
+#define CAP_OFFSET	8
+#define CAP_LENGTH	12
+#define CAP_NOTIFY_MULT 16
 enum { CFG_COMMON = 1, CFG_NOTIFY = 2, CFG_DEVICE = 4 };
 
 /* 4.1.4.3: common configuration */

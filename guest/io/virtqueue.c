@@ -11,9 +11,9 @@
  */
 #include "guest/io/virtqueue.h"
 
-#define DESC_NEXT	   1
-#define DESC_WRITE	   2
-#define USED_NO_NOTIFY	   1
+#define DESC_NEXT      1
+#define DESC_WRITE     2
+#define USED_NO_NOTIFY 1
 
 struct vring_desc {
 	u64 addr;
@@ -23,10 +23,10 @@ struct vring_desc {
 _Static_assert(sizeof(struct vring_desc) == 16, "virtio 1.2, 2.7.5");
 
 struct vq_slot {
-	void *cookie;	/* of a head that the device has; else NULL */
-	u32 in_bytes;	/* it may write */
-	u16 next;	/* in the chain or the free list */
-	u16 chain;	/* descriptors of the chain that starts here */
+	void *cookie; /* of a head that the device has; else NULL */
+	u32 in_bytes; /* it may write */
+	u16 next;     /* in the chain or the free list */
+	u16 chain;    /* descriptors of the chain that starts here */
 };
 
 static inline void fence(void)
