@@ -28,6 +28,9 @@ struct object_type {
 	ACCESS_MASK generic_read, generic_write, generic_execute, all_access;
 	void (*close)(struct EPROCESS *p, void *object, u32 handles_left);
 	void (*destroy)(void *object);
+	/* Optional: the name NtQueryObject tells; at most *chars characters are stored, *chars
+	 * becomes the name's length. Without it, the name in the namespace. */
+	NTSTATUS (*query_name)(void *object, u16 *name, u32 *chars);
 };
 #define NOT_WAITABLE 0xffffffffu
 
@@ -46,6 +49,9 @@ struct object_attributes {
 #define OBJ_CASE_INSENSITIVE 0x040
 #define OBJ_OPENIF	     0x080
 
+/* Makes the namespace and the thread that destroys objects released above APC level. */
+void ObInitSystem(void);
+
 /* Copies OBJECT_ATTRIBUTES (may be NULL) out of user memory; free with ObReleaseAttributes. */
 NTSTATUS ObCaptureAttributes(const void *user, struct object_attributes *out);
 void ObReleaseAttributes(struct object_attributes *a);
@@ -53,6 +59,9 @@ void ObReleaseAttributes(struct object_attributes *a);
 /* A zeroed body of `bytes`, with one reference. NULL without memory. */
 void *ObCreateObject(const struct object_type *type, size_t bytes);
 void ObReferenceObject(void *object);
+/* False when the last reference is already gone (for lists that hold none of their own). */
+bool ObReferenceObjectSafe(void *object);
+/* => IRQL <= DISPATCH; destroy runs later, in another thread, when above APC level */
 void ObDereferenceObject(void *object);
 const struct object_type *ObGetType(const void *object);
 
@@ -73,8 +82,46 @@ NTSTATUS ObCloseHandle(HANDLE h);
  * returned. STATUS_OBJECT_TYPE_MISMATCH, STATUS_OBJECT_PATH_*. */
 NTSTATUS ObInsertNamed(struct object_attributes *a, void *object, void **result, bool *existed);
 NTSTATUS ObLookupNamed(struct object_attributes *a, const struct object_type *type, void **object);
-/* Maps GENERIC_* bits to the type's own. */
+/* Maps GENERIC_* and MAXIMUM_ALLOWED to the type's own bits, and drops those it does not have. */
 ACCESS_MASK ObMapAccess(const struct object_type *type, ACCESS_MASK access);
+
+/*
+ * What Nt*Create calls do at their end: gives the new object its name, when it has one, and a
+ * handle to the current process. The caller's reference is consumed, whatever happens. An object of
+ * the same type that already has the name is opened instead with OBJ_OPENIF, the answer then being
+ * STATUS_OBJECT_NAME_EXISTS; else STATUS_OBJECT_NAME_COLLISION. The name goes with the last handle.
+ */
+NTSTATUS ObInsertObject(struct object_attributes *a, void *object, ACCESS_MASK access,
+			HANDLE *handle);
+/* What Nt*Open calls do. Lookup and handle are one step, so the name cannot go in between. */
+NTSTATUS ObOpenObjectByName(struct object_attributes *a, const struct object_type *type,
+			    ACCESS_MASK access, HANDLE *handle);
+/* A permanent name for an object of the kernel, as "\\KernelObjects\\LowMemoryCondition". */
+NTSTATUS ObNameKernelObject(const char *path, void *object);
+
+/* Checks that a handle can be stored at a user address, before anything is made. */
+NTSTATUS ObProbeHandle(HANDLE *user);
+/* Stores a new handle for user mode, or closes it and tells why not. `status` on success. */
+NTSTATUS ObReturnHandle(HANDLE *user, HANDLE handle, NTSTATUS status);
+
+/* ---- handle tables: one a process. Lock: the table's mutex, inside ---- */
+struct handle_table;
+struct handle_table *PsHandleTable(struct EPROCESS *p); /* ps */
+struct handle_table *ObCreateHandleTable(void);		/* NULL without memory */
+/* Copies the inheritable handles, at the same values. */
+NTSTATUS ObInheritHandles(struct EPROCESS *parent, struct EPROCESS *child);
+/* The same for a list (PS_ATTRIBUTE_HANDLE_LIST) only; each must be inheritable. */
+NTSTATUS ObInheritHandleList(struct EPROCESS *parent, struct EPROCESS *child, const HANDLE *list,
+			     u32 count);
+/* At process exit: closes all handles; from then on the table refuses every call. */
+void ObDestroyHandleTable(struct EPROCESS *p);
+/* When the process object goes: frees the table itself. */
+void ObFreeHandleTable(struct handle_table *t);
+u32 ObHandleCount(struct EPROCESS *p);
+/* Handles of any process. */
+NTSTATUS ObReferenceObjectByHandleIn(struct EPROCESS *p, HANDLE h, ACCESS_MASK access,
+				     const struct object_type *type, void **object);
+NTSTATUS ObCloseHandleIn(struct EPROCESS *p, HANDLE h);
 
 /* ---- user memory, from system calls (mm/usercopy.c). => IRQL PASSIVE, no mutex of mm held ----
  * Pages are faulted in as usual; a bad address gives STATUS_ACCESS_VIOLATION, a guard page
