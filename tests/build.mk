@@ -36,3 +36,20 @@ check-progs: $(CHECK_PROGS)
 check: $(CHECK_PROGS)
 	scripts/check-includes
 	scripts/check-units $(CHECK_PROGS)
+
+# --- Guest programs: Win64 .exe, as a user would build them --------------------------------------
+GUEST_C := hello args exitcode stdin_echo crash guardpage demand_zero protect threads commit_limit \
+	stack inpage_error corrupt hog
+GUEST_CXX := cxx
+GUEST_LIBS_inpage_error := -lntdll
+GUEST_LIBS_corrupt := -lntdll
+GUEST_EXES := $(GUEST_C:%=$(B)/tests/guest/%.exe) $(GUEST_CXX:%=$(B)/tests/guest/%.exe)
+
+guest-tests: $(GUEST_EXES)
+$(GUEST_C:%=$(B)/tests/guest/%.exe): $(B)/tests/guest/%.exe: tests/guest/%.c
+	@mkdir -p $(@D)
+	$(MINGW) -O2 -Wall -Wextra -Werror $(DEPFLAGS) -MF $(@:.exe=.d) -I. $< $(GUEST_LIBS_$*) -o $@
+$(GUEST_CXX:%=$(B)/tests/guest/%.exe): $(B)/tests/guest/%.exe: tests/guest/%.cpp
+	@mkdir -p $(@D)
+	$(MINGW:gcc=g++) -O2 -Wall -Wextra -Werror $(DEPFLAGS) -MF $(@:.exe=.d) -I. $< -static -o $@
+-include $(GUEST_EXES:.exe=.d)
