@@ -66,7 +66,7 @@ struct file_ops {
 	u32 device_type; /* FILE_DEVICE_* */
 	/* User memory, at `offset` where that means something. STATUS_SUCCESS needs *done > 0 */
 	NTSTATUS (*read)(struct FILE_OBJECT *f, void *user, u32 bytes, u64 offset, u32 *done);
-	NTSTATUS (*write)
+	NTSTATUS(*write)
 	(struct FILE_OBJECT *f, const void *user, u32 bytes, u64 offset, u32 *done);
 	NTSTATUS (*flush)(struct FILE_OBJECT *f);
 	void (*cleanup)(struct FILE_OBJECT *f); /* last handle closed; once */

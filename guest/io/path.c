@@ -83,38 +83,34 @@ static u16 volume_letter(const u16 *name, u32 n)
 	return number >= 1 && number <= 26 ? (u16)('A' + number - 1) : 0;
 }
 
-void path_parse(const u16 *path, u32 chars, struct nt_path *out)
+/* What follows \Device. */
+static void parse_device(const u16 *path, u32 chars, struct nt_path *out)
 {
 	const u16 *name;
 	u32 n;
 	u16 letter;
 
-	*out = (struct nt_path){.kind = PATH_NONE};
 	if (!next_component(&path, &chars, &name, &n))
 		return;
-	if (name_is(name, n, "SystemRoot")) {
-		set_drive(out, 'C', path, chars);
-		out->in_windows = true;
-		return;
-	}
-	if (name_is(name, n, "Device")) {
-		if (!next_component(&path, &chars, &name, &n))
-			return;
-		letter = volume_letter(name, n);
-		if (letter)
-			set_drive(out, letter, path, chars);
-		else
-			find_device(out, name, n, false, path, chars);
-		return;
-	}
-	if (!name_is(name, n, "??") && !name_is(name, n, "DosDevices") &&
-	    !name_is(name, n, "GLOBAL??"))
-		return;
+	letter = volume_letter(name, n);
+	if (letter)
+		set_drive(out, letter, path, chars);
+	else
+		find_device(out, name, n, false, path, chars);
+}
+
+/* What follows \??. */
+static void parse_dos(const u16 *path, u32 chars, struct nt_path *out)
+{
+	const u16 *name;
+	u32 n;
+	u16 letter;
+
 	if (!next_component(&path, &chars, &name, &n))
 		return;
 	if (name_is(name, n, "GLOBALROOT")) {
-		if (chars > 8)
-			path_parse(path, chars, out); /* each turn uses up a component */
+		if (next_component(&path, &chars, &name, &n) && name_is(name, n, "Device"))
+			parse_device(path, chars, out);
 		return;
 	}
 	letter = name_upcase(n ? name[0] : 0);
@@ -122,6 +118,25 @@ void path_parse(const u16 *path, u32 chars, struct nt_path *out)
 		set_drive(out, letter, path, chars);
 	else
 		find_device(out, name, n, true, path, chars);
+}
+
+void path_parse(const u16 *path, u32 chars, struct nt_path *out)
+{
+	const u16 *name;
+	u32 n;
+
+	*out = (struct nt_path){.kind = PATH_NONE};
+	if (!next_component(&path, &chars, &name, &n))
+		return;
+	if (name_is(name, n, "SystemRoot")) {
+		set_drive(out, 'C', path, chars);
+		out->in_windows = true;
+	} else if (name_is(name, n, "Device")) {
+		parse_device(path, chars, out);
+	} else if (name_is(name, n, "??") || name_is(name, n, "DosDevices") ||
+		   name_is(name, n, "GLOBAL??")) {
+		parse_dos(path, chars, out);
+	}
 }
 
 /* ---- the host's form ---- */
