@@ -65,7 +65,8 @@ NTSTATUS delete_allowed(struct FILE_OBJECT *f, bool even_readonly)
 		return STATUS_CANNOT_DELETE;
 	if (b->directory)
 		return folder_empty(f);
-	return MmCanFileBeWritten(&b->section) ? STATUS_SUCCESS : STATUS_CANNOT_DELETE;
+	/* A mapped file, as image or as data, stays. */
+	return MmCanFileBeTruncated(&b->section, 0) ? STATUS_SUCCESS : STATUS_CANNOT_DELETE;
 }
 
 void delete_file(struct FILE_OBJECT *f)

@@ -219,6 +219,11 @@ struct section_object_pointers *IoSectionPointers(struct FILE_OBJECT *f)
 	return f->fcb && !f->fcb->directory ? &f->fcb->section : NULL;
 }
 
+bool IoIsDiskFile(const struct FILE_OBJECT *f)
+{
+	return f->fcb && !f->fcb->directory;
+}
+
 NTSTATUS file_attributes(struct FILE_OBJECT *f, struct p9_attr *a)
 {
 	if (!f->fcb)
@@ -262,15 +267,15 @@ u32 attributes_of(const struct p9_attr *a)
 	return v | (a->qid.type & P9_QTDIR ? FILE_ATTRIBUTE_DIRECTORY : FILE_ATTRIBUTE_ARCHIVE);
 }
 
-/* Prefix 0 or more characters are left free at the front. */
-u16 *file_nt_name(struct FILE_OBJECT *f, u32 *chars)
+/* Room for `front` characters, then "\folder\file" and a NUL; *chars counts all but the NUL. */
+static u16 *path_name(struct FILE_OBJECT *f, u32 front, u32 *chars)
 {
-	u32 n = 0, bytes;
+	u32 n = front, bytes;
 	u16 *name;
 
 	mutex_lock(&fs_lock);
 	bytes = (u32)strlen(f->path);
-	name = ExAllocatePool((bytes + 2) * sizeof *name, TAG('F', 'n', 'a', 'm'));
+	name = ExAllocatePool((front + bytes + 2) * sizeof *name, TAG('F', 'n', 'a', 'm'));
 	if (name) {
 		name[n++] = '\\';
 		for (u32 at = 0; at < bytes;) {
@@ -278,7 +283,7 @@ u16 *file_nt_name(struct FILE_OBJECT *f, u32 *chars)
 
 			while (at + part < bytes && f->path[at + part] != '/')
 				part++;
-			n += name_to_nt(f->path + at, part, name + n, bytes + 1 - n);
+			n += name_to_nt(f->path + at, part, name + n, front + bytes + 1 - n);
 			at += part;
 			if (at < bytes) {
 				name[n++] = '\\';
@@ -289,4 +294,26 @@ u16 *file_nt_name(struct FILE_OBJECT *f, u32 *chars)
 	mutex_unlock(&fs_lock);
 	*chars = n;
 	return name;
+}
+
+u16 *file_nt_name(struct FILE_OBJECT *f, u32 *chars)
+{
+	return path_name(f, 0, chars);
+}
+
+NTSTATUS IoQueryFileName(struct FILE_OBJECT *f, u16 **name, u32 *chars)
+{
+	char device[32];
+	u32 n;
+
+	if (!f->fcb)
+		return STATUS_OBJECT_PATH_INVALID;
+	n = (u32)ke_snprintf(device, sizeof device, "\\Device\\HarddiskVolume%u",
+			     (u32)(p9_letter(f->fcb->session) - 'A' + 1));
+	*name = path_name(f, n, chars);
+	if (!*name)
+		return STATUS_NO_MEMORY;
+	for (u32 i = 0; i < n; i++)
+		(*name)[i] = (u8)device[i];
+	return STATUS_SUCCESS;
 }

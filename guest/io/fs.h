@@ -223,14 +223,4 @@ NTSTATUS request_end(struct request *r, NTSTATUS s, u64 information);
 /* The object of an optional event handle, reset. *event NULL when the handle is 0. */
 NTSTATUS request_event(HANDLE h, KEVENT **event);
 
-/* ---- what mm tells and is told about mapped files; weak defaults in mmhooks.c ---- */
-/* False: data mapped beyond `size`, or an image of the file is mapped. */
-bool MmCanFileBeTruncated(struct section_object_pointers *p, u64 size);
-/* False: an image section of it is in use, so the file may be neither written nor deleted. */
-bool MmCanFileBeWritten(struct section_object_pointers *p);
-/* Before data is read from the host: dirty mapped pages of the range reach the file. */
-void MmFlushMappedFile(struct section_object_pointers *p, u64 offset, u64 bytes);
-/* After data was written to the host: mapped pages of the range show it. */
-void MmUpdateMappedFile(struct section_object_pointers *p, u64 offset, const void *data, u32 bytes);
-
 #endif

@@ -64,6 +64,22 @@ struct section_object_pointers {
 };
 struct section_object_pointers *IoSectionPointers(struct FILE_OBJECT *f);
 
+/* A file of the host, not a folder, console or pipe: what a section can be made of. */
+bool IoIsDiskFile(const struct FILE_OBJECT *f);
+/* "\Device\HarddiskVolumeN\folder\file" (N: drive letter, A = 1), NUL-terminated, in pool: free it
+ * with ExFreePool. *chars is without the NUL. => PASSIVE_LEVEL */
+NTSTATUS IoQueryFileName(struct FILE_OBJECT *f, u16 **name, u32 *chars);
+
+/* What mm (mm/filepage.c) answers about mapped files; called with no lock of io held. */
+/* False: data mapped beyond `size`, or an image of the file is mapped. */
+bool MmCanFileBeTruncated(struct section_object_pointers *p, u64 size);
+/* False: an image section of it is in use, so the file may be neither written nor deleted. */
+bool MmCanFileBeWritten(struct section_object_pointers *p);
+/* Before data is read from the host: dirty mapped pages of the range reach the file. */
+void MmFlushMappedFile(struct section_object_pointers *p, u64 offset, u64 bytes);
+/* After data was written to the host: mapped pages of the range show it. */
+void MmUpdateMappedFile(struct section_object_pointers *p, u64 offset, const void *data, u32 bytes);
+
 /* ---- console (io/console.c) ---- */
 /* Writes to the host's stdout or stderr (NTMM_CONSOLE_*). Blocks until the host has it. PASSIVE. */
 NTSTATUS IoConsoleWrite(u32 port, const void *kernel_buffer, u32 bytes);
