@@ -1,2 +1,31 @@
 # The ntmm command: host/ over vmm/, ept/ and pagefile/.
-host:
+EPT_SRCS := ept/map.c
+VMM_SRCS := vmm/boot.c vmm/bus.c vmm/cpuid.c vmm/elf.c vmm/exit.c vmm/hypercall.c vmm/loop.c \
+	vmm/msi.c vmm/p9.c vmm/p9fs.c vmm/pci.c vmm/probe.c vmm/sandbox.c vmm/serial.c vmm/vcpu.c \
+	vmm/virtio_9p.c vmm/virtio_blk.c vmm/virtio_console.c vmm/virtio_pci.c vmm/virtqueue.c \
+	vmm/vm.c
+VMM_ASM := vmm/probe_guest.S
+HOST_SRCS := host/cmd_run.c host/crash.c host/doctor.c host/json.c host/lab.c host/main.c \
+	host/names.c host/options.c host/pe.c host/report.c host/runblock.c host/size.c \
+	host/tempdir.c host/winargs.c
+
+HOST_C_OBJS := $(patsubst %.c,$(B)/obj/%.o,$(EPT_SRCS) $(VMM_SRCS) $(HOST_SRCS))
+HOST_S_OBJS := $(VMM_ASM:%.S=$(B)/obj/%.o)
+HOST_OBJS := $(HOST_C_OBJS) $(HOST_S_OBJS)
+HOST_LIBS := $(PAGEFILE_LIBS) -lseccomp
+
+host: $(B)/ntmm
+
+$(HOST_C_OBJS): $(B)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu17 -O2 -g $(WARN) $(DEPFLAGS) -I. -c $< -o $@
+
+$(HOST_S_OBJS): $(B)/obj/%.o: %.S
+	@mkdir -p $(@D)
+	$(CC) -g $(DEPFLAGS) -I. -c $< -o $@
+
+$(B)/ntmm: $(HOST_OBJS) $(PAGEFILE_OBJS)
+	@mkdir -p $(@D)
+	$(CC) $^ $(HOST_LIBS) -o $@
+
+-include $(HOST_OBJS:.o=.d)

@@ -61,11 +61,11 @@ int boot_layout(struct vm *vm, struct vm_error *err)
 		if (k->ro[i].end > top)
 			top = k->ro[i].end;
 	if (top > vm->config.memory || top > NTMM_PCI_HOLE_START)
-		return vm_fail(err, -ENOMEM,
-			       "%llu MB of memory is too little for the kernel %s: it needs %llu MB",
-			       (unsigned long long)(vm->config.memory >> 20),
-			       vm->config.kernel_name,
-			       (unsigned long long)((top + 0xfffff) >> 20));
+		return vm_fail(
+		    err, -ENOMEM,
+		    "%llu MB of memory is too little for the kernel %s: it needs %llu MB",
+		    (unsigned long long)(vm->config.memory >> 20), vm->config.kernel_name,
+		    (unsigned long long)((top + 0xfffff) >> 20));
 	for (unsigned i = 0; i < k->nro; i++) {
 		r = ept_carve(&vm->ram.map, k->ro[i], EPT_KERNEL_TEXT, EPT_RX);
 		if (r < 0)

@@ -16,7 +16,8 @@ static const char *where(struct vcpu *v, char *buf, size_t size)
 	if (!vm_symbol(v->vm, r->rip, sym, sizeof(sym)))
 		snprintf(sym, sizeof(sym), "no symbol");
 	snprintf(buf, size, "CPU %u at 0x%" PRIx64 " (%s), cr3 0x%" PRIx64 ", rsp 0x%" PRIx64,
-		 v->id, (uint64_t)r->rip, sym, (uint64_t)v->run->s.regs.sregs.cr3, (uint64_t)r->rsp);
+		 v->id, (uint64_t)r->rip, sym, (uint64_t)v->run->s.regs.sregs.cr3,
+		 (uint64_t)r->rsp);
 	return buf;
 }
 

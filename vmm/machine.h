@@ -72,12 +72,12 @@ struct vm {
 	struct pci_bus *pci;
 	struct virtio_dev *device[VM_MAX_DEVICES]; /* i */
 	unsigned ndevices;
-	struct virtio_dev *console;		      /* i; NULL: none */
+	struct virtio_dev *console;		       /* i; NULL: none */
 	struct pagefile *pagefile[NTMM_MAX_PAGEFILES]; /* i */
 	struct virtio_dev *pagefile_dev[NTMM_MAX_PAGEFILES];
 
-	struct vm_result result; /* L */
-	bool ended;		 /* L: result is set */
+	struct vm_result result;	     /* L */
+	bool ended;			     /* L: result is set */
 	gpa_t published[NTMM_PUBLISH_COUNT]; /* L; 0: not */
 	uint64_t published_bytes[NTMM_PUBLISH_COUNT];
 	struct vm_stats stats; /* L */
@@ -88,7 +88,7 @@ uint64_t vm_now_ns(void);
 /* Sets the result, unless there is one, and wakes the loop. => io_lock held */
 void vm_set_end(struct vm *vm, const struct vm_result *result);
 __attribute__((format(printf, 3, 4))) void vm_set_crash(struct vm *vm, enum vm_end end,
-							 const char *fmt, ...);
+							const char *fmt, ...);
 __attribute__((format(printf, 2, 3))) void vm_warn(struct vm *vm, const char *fmt, ...);
 
 /* boot.c. Layout first (it carves the arenas), load once memory is mapped. */

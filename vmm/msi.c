@@ -14,8 +14,8 @@
 
 int msi_init(struct vm *vm, struct vm_error *err)
 {
-	vm->routing = calloc(1, sizeof(*vm->routing) +
-				    VM_MAX_GSI * sizeof(struct kvm_irq_routing_entry));
+	vm->routing =
+	    calloc(1, sizeof(*vm->routing) + VM_MAX_GSI * sizeof(struct kvm_irq_routing_entry));
 	return vm->routing ? 0 : vm_fail(err, -ENOMEM, "out of memory");
 }
 

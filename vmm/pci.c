@@ -46,7 +46,8 @@ static void config_write(struct pci_dev *d, unsigned offset, const uint8_t *data
 	if (d->bar_size && touches(offset, len, PCI_BASE_ADDRESS_0, 4)) {
 		d->bar_sizing =
 		    offset == PCI_BASE_ADDRESS_0 && len == 4 && get32(data) == 0xffffffffu;
-		put32(d->cfg + PCI_BASE_ADDRESS_0, d->bar_sizing ? ~(d->bar_size - 1) : d->bar_addr);
+		put32(d->cfg + PCI_BASE_ADDRESS_0,
+		      d->bar_sizing ? ~(d->bar_size - 1) : d->bar_addr);
 	}
 	if (d->config_written)
 		d->config_written(d, offset, len);

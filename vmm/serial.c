@@ -1,6 +1,7 @@
 /*
  * The 16550's registers as far as a transmitter needs them: the line is always ready, nothing is
- * ever received and no interrupt is raised. Register numbers and bits are those of <linux/serial_reg.h>.
+ * ever received and no interrupt is raised. Register numbers and bits are those of
+ * <linux/serial_reg.h>.
  */
 #include <errno.h>
 #include <linux/serial_reg.h>

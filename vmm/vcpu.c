@@ -62,13 +62,8 @@ int vcpu_reset_pvh(struct vcpu *v, gpa_t entry, gpa_t start_info, struct vm_erro
 {
 	const struct kvm_segment code = {
 	    .limit = 0xffffffff, .selector = 8, .type = 0xb, .present = 1, .db = 1, .s = 1, .g = 1};
-	const struct kvm_segment data = {.limit = 0xffffffff,
-					 .selector = 16,
-					 .type = 3,
-					 .present = 1,
-					 .db = 1,
-					 .s = 1,
-					 .g = 1};
+	const struct kvm_segment data = {
+	    .limit = 0xffffffff, .selector = 16, .type = 3, .present = 1, .db = 1, .s = 1, .g = 1};
 	const struct kvm_segment tss = {.limit = 0x67, .type = 0xb, .present = 1};
 	const struct kvm_regs regs = {.rip = entry, .rbx = start_info, .rflags = 2};
 	struct kvm_sregs sregs;

@@ -73,8 +73,7 @@ struct virtio_dev {
 };
 
 /* Puts a device on the bus; ops, name, offered, nqueues and config are set. */
-int virtio_attach(struct vm *vm, struct virtio_dev *dev, uint16_t queue_size,
-		  struct vm_error *err);
+int virtio_attach(struct vm *vm, struct virtio_dev *dev, uint16_t queue_size, struct vm_error *err);
 void virtio_detach(struct virtio_dev *dev);
 
 static inline bool virtio_ready(const struct virtio_dev *dev)

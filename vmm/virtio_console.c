@@ -343,8 +343,8 @@ static bool is_pollable(struct vm *vm, struct loop_source *s, uint32_t events)
 int vm_add_console(struct vm *vm, int in_fd, int out_fd, int err_fd, struct vm_error *err)
 {
 	const int fds[NPORTS] = {[NTMM_CONSOLE_STDIO] = out_fd, [NTMM_CONSOLE_STDERR] = err_fd};
-	static const unsigned queues[NPORTS] = {[NTMM_CONSOLE_STDIO] = TX0,
-						[NTMM_CONSOLE_STDERR] = TX1};
+	static const unsigned queues[NPORTS] = {
+	    [NTMM_CONSOLE_STDIO] = TX0, [NTMM_CONSOLE_STDERR] = TX1};
 	struct console *c = calloc(1, sizeof(*c));
 	int r;
 

@@ -237,8 +237,8 @@ static void fill(struct virtio_dev *d, struct virtio_pci_common_cfg *c)
 
 	memset(c, 0, sizeof(*c));
 	c->device_feature_select = d->offered_select;
-	c->device_feature = d->offered_select < 2 ? (uint32_t)(d->offered >> d->offered_select * 32)
-						  : 0;
+	c->device_feature =
+	    d->offered_select < 2 ? (uint32_t)(d->offered >> d->offered_select * 32) : 0;
 	c->guest_feature_select = d->accepted_select;
 	c->guest_feature =
 	    d->accepted_select < 2 ? (uint32_t)(d->accepted >> d->accepted_select * 32) : 0;
@@ -277,8 +277,8 @@ static void set_accepted(struct virtio_dev *d, const struct virtio_pci_common_cf
 	unsigned shift = d->accepted_select * 32;
 
 	if (d->accepted_select < 2 && !(d->status & VIRTIO_CONFIG_S_FEATURES_OK))
-		d->accepted = (d->accepted & ~(0xffffffffull << shift)) |
-			      (uint64_t)c->guest_feature << shift;
+		d->accepted = (d->accepted & ~(0xffffffffull << shift)) | (uint64_t)c->guest_feature
+									      << shift;
 }
 
 static uint16_t checked_vector(const struct virtio_dev *d, uint16_t v)
@@ -363,12 +363,12 @@ static void set_queue_enable(struct virtio_dev *d, const struct virtio_pci_commo
 		virtio_break(d, d->queue_select, q->vq.bad);
 }
 
-#define FIELD(first, last, apply)                                                                  \
-	{                                                                                          \
-		offsetof(struct virtio_pci_common_cfg, first),                                     \
-		    offsetof(struct virtio_pci_common_cfg, last) +                                 \
-			sizeof(((struct virtio_pci_common_cfg *)0)->last),                         \
-		    apply                                                                          \
+#define FIELD(first, last, apply)                                          \
+	{                                                                  \
+		offsetof(struct virtio_pci_common_cfg, first),             \
+		    offsetof(struct virtio_pci_common_cfg, last) +         \
+			sizeof(((struct virtio_pci_common_cfg *)0)->last), \
+		    apply                                                  \
 	}
 static const struct {
 	unsigned start, end;

@@ -193,7 +193,7 @@ static size_t iov_move(struct iovec **iov, unsigned *count, void *to, const void
 {
 	size_t done = 0;
 
-	while (done < len && *count > 0) {
+	while (done<len && * count> 0) {
 		size_t n = (*iov)->iov_len < len - done ? (*iov)->iov_len : len - done;
 
 		if (to)

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/memfd.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -170,13 +171,13 @@ static int map_memory(struct vm *vm, struct vm_error *err)
 
 	vm->ram.size = size;
 	if (size % HUGE_PAGE == 0 && free_hugepages() >= size / HUGE_PAGE) {
-		int flags = MFD_CLOEXEC | MFD_HUGETLB | (21 << MFD_HUGE_SHIFT);
+		int flags = MFD_CLOEXEC | MFD_HUGETLB | MFD_HUGE_2MB;
 
 		vm->mem_fd = memfd_create("ntmm-ram", (unsigned)flags);
 		if (vm->mem_fd >= 0 && ftruncate(vm->mem_fd, (off_t)size) == 0) {
 			/* Without MAP_NORESERVE the pages are ours or the call fails. */
-			vm->ram.base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED,
-					    vm->mem_fd, 0);
+			vm->ram.base =
+			    mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, vm->mem_fd, 0);
 			if (vm->ram.base != MAP_FAILED) {
 				vm->hugetlb = true;
 				return 0;
@@ -254,6 +255,13 @@ static int make_devices(struct vm *vm, struct vm_error *err)
 	return r ? vm_fail(err, r, "devices cannot be set up: %s", strerror(-r)) : 0;
 }
 
+int vm_check_kernel(const void *kernel, size_t size, const char *name, struct vm_error *err)
+{
+	struct elf_image image;
+
+	return elf_parse(kernel, size, name, &image, err);
+}
+
 static int check_config(const struct vm_config *c, struct vm_error *err)
 {
 	if (c->memory < VM_MIN_MEMORY || c->memory > VM_MAX_MEMORY || c->memory % NTMM_PAGE_SIZE)
@@ -304,8 +312,9 @@ fail:
 
 void vm_destroy(struct vm *vm)
 {
-	const int fds[] = {vm->end_source.fd, vm->signal_source.fd, vm->timer_source.fd,
-			   vm->mem_fd,	      vm->vm_fd,	    vm->kvm_fd};
+	const int fds[] = {vm->end_source.fd,	vm->signal_source.fd,
+			   vm->timer_source.fd, vm->mem_fd,
+			   vm->vm_fd,		vm->kvm_fd};
 
 	for (unsigned i = 0; i < vm->ndevices; i++)
 		vm->device[i]->ops->destroy(vm->device[i]);
@@ -398,9 +407,8 @@ static int watch_events(struct vm *vm)
 	if (vm->signal_source.fd < 0 || vm->end_source.fd < 0 || vm->timer_source.fd < 0)
 		return -errno;
 	if (vm->config.timeout_ns) {
-		struct itimerspec t = {
-		    .it_value = {(time_t)(vm->config.timeout_ns / 1000000000u),
-				 (long)(vm->config.timeout_ns % 1000000000u)}};
+		struct itimerspec t = {.it_value = {(time_t)(vm->config.timeout_ns / 1000000000u),
+						    (long)(vm->config.timeout_ns % 1000000000u)}};
 
 		if (timerfd_settime(vm->timer_source.fd, 0, &t, NULL) < 0)
 			return -errno;
@@ -448,11 +456,43 @@ int vm_run(struct vm *vm, struct vm_result *result, struct vm_error *err)
 
 /* ---- what is known afterwards ---- */
 
+/* How much of guest RAM the host has in memory, from the mapping's entry in smaps. */
+static void measure_ram(const struct vm *vm, struct vm_stats *stats)
+{
+	static const struct {
+		const char *format;
+		bool huge;
+	} rows[] = {{"Rss: %" SCNu64, false},
+		    {"ShmemPmdMapped: %" SCNu64, true},
+		    {"Shared_Hugetlb: %" SCNu64, true},
+		    {"Private_Hugetlb: %" SCNu64, true}};
+	FILE *f = fopen("/proc/self/smaps", "re");
+	bool ours = false;
+	char line[512];
+
+	while (f && fgets(line, sizeof(line), f)) {
+		uint64_t a, b;
+
+		if (sscanf(line, "%" SCNx64 "-%" SCNx64 " ", &a, &b) == 2)
+			ours = a >= (uintptr_t)vm->ram.base &&
+			       b <= (uintptr_t)vm->ram.base + vm->ram.size;
+		for (size_t i = 0; ours && i < sizeof(rows) / sizeof(rows[0]); i++)
+			if (sscanf(line, rows[i].format, &a) == 1)
+				*(rows[i].huge ? &stats->ram_huge : &stats->ram_resident) += a
+											     << 10;
+	}
+	if (f)
+		fclose(f);
+	if (vm->hugetlb)
+		stats->ram_resident += stats->ram_huge;
+}
+
 void vm_get_stats(struct vm *vm, struct vm_stats *stats)
 {
 	*stats = vm->stats;
 	stats->ram_bytes = vm->ram.size;
 	stats->hugetlb = vm->hugetlb;
+	measure_ram(vm, stats);
 	for (unsigned i = 0; i < vm->nvcpus; i++)
 		for (unsigned k = 0; k < VM_MAX_EXIT_REASONS; k++) {
 			stats->exits[k] += vm->vcpu[i].exits[k];

@@ -4,12 +4,13 @@
  * Glossary. gpa: guest-physical address. slot: a KVM memory slot, one for each arena of the
  * guest-physical map (ept/). exit: a return from KVM_RUN. loop: the one thread that serves devices.
  *
- * Life of a machine: vm_create (memory, kernel, vCPUs), vm_add_* (devices, in the order in which the
- * guest finds them), vm_run (blocks until the machine ends), vm_destroy.
+ * Life of a machine: vm_create (memory, kernel, vCPUs), vm_add_* (devices, in the order in which
+ * the guest finds them), vm_run (blocks until the machine ends), vm_destroy.
  *
  * Threads. One a vCPU, and the thread that calls vm_run, which serves the devices. vm.io_lock
- * guards every device: held by a vCPU thread while it performs a port or MMIO access or a hypercall,
- * and by the loop around each event. The guest-physical map is constant once vm_run has begun.
+ * guards every device: held by a vCPU thread while it performs a port or MMIO access or a
+ * hypercall, and by the loop around each event. The guest-physical map is constant once vm_run has
+ * begun.
  *
  * No function here prints or exits: errors are -errno with a line of text in struct vm_error.
  */
@@ -47,14 +48,17 @@ struct vm_config {
 	const char *cmdline;
 	const void *runblock; /* first PVH module; may be NULL */
 	size_t runblock_size;
-	int serial_fd;	  /* serial port output goes here; -1: kept for vm_serial_tail() only */
-	bool test_faults; /* NTMM_HC_INJECT allowed */
-	bool sandbox;	  /* seccomp filter on every thread before the guest runs */
+	int serial_fd;	     /* serial port output goes here; -1: kept for vm_serial_tail() only */
+	bool test_faults;    /* NTMM_HC_INJECT allowed */
+	bool sandbox;	     /* seccomp filter on every thread before the guest runs */
 	uint64_t timeout_ns; /* 0: none */
 	/* Called from the loop with one line about a device that was stopped and the like. */
 	void (*warn)(void *arg, const char *line);
 	void *warn_arg;
 };
+
+/* Can this file be booted? -ENOEXEC with a line of text. */
+int vm_check_kernel(const void *kernel, size_t size, const char *name, struct vm_error *err);
 
 int vm_create(const struct vm_config *config, struct vm **out, struct vm_error *err);
 void vm_destroy(struct vm *vm);
@@ -94,8 +98,8 @@ struct vm_result {
 };
 
 /*
- * Runs the machine to its end. SIGINT, SIGTERM and SIGHUP are blocked in the whole process and taken
- * by the loop. 0, or -errno if it could not be started.
+ * Runs the machine to its end. SIGINT, SIGTERM and SIGHUP are blocked in the whole process and
+ * taken by the loop. 0, or -errno if it could not be started.
  */
 int vm_run(struct vm *vm, struct vm_result *result, struct vm_error *err);
 
@@ -135,7 +139,7 @@ struct vm_probe_test {
 	char text[160]; /* what was seen */
 };
 struct vm_probe {
-	bool opened;  /* /dev/kvm can be used at all */
+	bool opened; /* /dev/kvm can be used at all */
 	int open_errno;
 	int api_version;
 	bool fit; /* every test passed */

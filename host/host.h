@@ -1,0 +1,206 @@
+/*
+ * host: the ntmm command. Only this folder prints and exits.
+ *
+ *   main.c     the table of commands           options.c  the arguments of `ntmm run`
+ *   cmd_run.c  a program's run, start to end   runblock.c what the kernel is told to run
+ *   doctor.c   what this host offers           winargs.c  quoting, UTF-8
+ *   lab.c      handing over to the lab         pe.c       is it a program we can run?
+ *   report.c   --stats                         crash.c    bug checks and other sudden ends
+ *   tempdir.c  drive T:                        names.c    NTSTATUS and bug check names
+ *   size.c     sizes, pagefile and share specs json.c     a JSON writer
+ */
+#ifndef HOST_HOST_H
+#define HOST_HOST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "guest/abi/runblock.h"
+#include "vmm/vmm.h"
+
+#define NTMM_VERSION "0.1.0"
+
+/* Exit statuses of ntmm's own; 0 to 255 are otherwise the program's. */
+enum status {
+	STATUS_USAGE = 2,      /* bad arguments or unusable input files */
+	STATUS_BIG_CODE = 117, /* the program's exit code does not fit in 0..255 */
+	STATUS_VIOLATION = 118,
+	STATUS_BUGCHECK = 119,
+	STATUS_CRASH = 120, /* triple fault, or KVM could not go on */
+	STATUS_TIMEOUT = 124,
+	STATUS_HOST = 125,   /* the host cannot: no KVM and no lab, no memory, ... */
+	STATUS_SIGNAL = 128, /* + signal number */
+};
+
+/* One line on stderr, "ntmm: ..."; returns status. */
+__attribute__((format(printf, 2, 3))) int complain(int status, const char *fmt, ...);
+
+/* ---- size.c ---- */
+
+/* "64M", "1G", "4096K", "1.5G", "65536", "64MiB". -EINVAL, -ERANGE. */
+int parse_size(const char *text, uint64_t *bytes);
+
+struct pagefile_option {
+	char *path; /* owned */
+	uint64_t min, max;
+	bool temporary;
+};
+/* PATH:MIN[:MAX]; the path may hold colons. -EINVAL with `why` set to a constant text. */
+int parse_pagefile(const char *text, struct pagefile_option *out, const char **why);
+
+struct share_option {
+	char letter; /* lower case; 0: not named */
+	char *dir;   /* owned */
+	bool writable;
+};
+/* LETTER=DIR[:rw|:ro] or DIR[:rw|:ro]. */
+int parse_share(const char *text, struct share_option *out, const char **why);
+
+/* ---- options.c ---- */
+
+#define MAX_SHARES 24
+struct run_options {
+	uint64_t memory;
+	unsigned cpus;
+	unsigned npagefiles;
+	struct pagefile_option pagefile[NTMM_MAX_PAGEFILES];
+	bool no_pagefile;
+	unsigned nshares;
+	struct share_option share[MAX_SHARES];
+	unsigned nenv;
+	const char **env; /* NAME=VALUE; array owned */
+	bool stats, stats_json;
+	const char *stats_file; /* NULL: stderr */
+	uint64_t timeout_ns;
+	const char *kernel, *system_dir, *serial, *debug, *largeaddress;
+	const char *aslr; /* as given, or NULL */
+	bool test_faults, quiet, no_sandbox;
+	const char *program;
+	int nargs;
+	char **args; /* the program's own, without its name */
+};
+
+/* Parses the arguments after `run`. 0, a status after complaining, or -1 when help is wanted. */
+int run_options_parse(int argc, char **argv, struct run_options *o);
+void run_options_free(struct run_options *o);
+extern const char run_help[];
+
+/* ---- winargs.c ---- */
+
+struct text { /* grows; always NUL-terminated once anything was added */
+	char *data;
+	size_t len, size;
+	bool failed; /* out of memory */
+};
+void text_add(struct text *t, const void *data, size_t len);
+void text_puts(struct text *t, const char *s);
+__attribute__((format(printf, 2, 3))) void text_printf(struct text *t, const char *fmt, ...);
+void text_free(struct text *t);
+
+/* Adds an argument so that CommandLineToArgvW and msvcrt give it back; a program name likewise. */
+void winargs_add(struct text *line, const char *arg);
+void winargs_add_program(struct text *line, const char *name);
+bool utf8_valid(const char *s);
+
+/* ---- pe.c ---- */
+
+/* Is this a program that can be run? NULL, or what is wrong with it as an end of a sentence. */
+const char *pe_check(const uint8_t *data, size_t size, uint64_t file_size);
+
+/* ---- runblock.c ---- */
+
+struct runblock_drive {
+	char letter;
+	bool writable;
+};
+/* What goes into the run block; o gives the rest. */
+struct runblock_input {
+	const struct run_options *options;
+	const char *exe; /* as the guest names it */
+	const char *program_name;
+	unsigned ndrives;
+	struct runblock_drive drive[MAX_SHARES + 4];
+	uint64_t pagefile_max[NTMM_MAX_PAGEFILES];
+	unsigned npagefiles;
+	uint64_t random; /* ASLR seed if none is given */
+	uint64_t time_ns;
+	unsigned tty;
+};
+/* 0, -E2BIG, -ENOMEM. */
+int runblock_build(const struct runblock_input *in, struct text *block);
+
+/* ---- tempdir.c ---- */
+
+struct tempdir {
+	char *path;
+	int dirfd;
+	int pipe; /* held open while the folder is wanted */
+	int reaper;
+};
+/* A fresh private folder that goes away even if this process is killed. */
+int tempdir_make(struct tempdir *t, const char **what);
+void tempdir_remove(struct tempdir *t);
+
+/* ---- names.c ---- */
+
+const char *ntstatus_name(uint32_t status); /* NULL: unknown */
+const char *bugcheck_name(uint32_t code);   /* NULL: unknown */
+
+/* ---- crash.c ---- */
+
+/* Reports how the machine ended on stderr and gives ntmm's exit status. */
+int report_end(struct vm *vm, const struct vm_result *result, const struct run_options *o);
+
+/* ---- report.c ---- */
+
+struct report {
+	struct vm *vm;
+	const struct vm_result *result;
+	int status;
+	unsigned npagefiles;
+	struct pagefile_stats pagefile[NTMM_MAX_PAGEFILES];
+	const char *pagefile_path[NTMM_MAX_PAGEFILES];
+	uint64_t process_start_ns; /* when ntmm began, CLOCK_MONOTONIC */
+	uint64_t vmm_resident;	   /* bytes beyond guest RAM, at the end */
+};
+void report_text(FILE *f, const struct report *r);
+void report_json(FILE *f, const struct report *r);
+
+/* ---- json.c ---- */
+
+struct json {
+	FILE *f;
+	int depth;
+	bool more; /* a comma is due */
+};
+void json_open(struct json *j, const char *key, char bracket); /* '{' or '['; key NULL: none */
+void json_close(struct json *j, char bracket);
+void json_u64(struct json *j, const char *key, uint64_t v);
+void json_i64(struct json *j, const char *key, int64_t v);
+void json_ms(struct json *j, const char *key, uint64_t ns);
+void json_bool(struct json *j, const char *key, bool v);
+void json_str(struct json *j, const char *key, const char *v); /* v NULL: null */
+
+/* ---- lab.c ---- */
+
+enum lab_mode { LAB_AUTO, LAB_ALWAYS, LAB_NEVER };
+int lab_mode(enum lab_mode *mode); /* from NTMM_LAB; a status after complaining */
+
+/* Runs scripts/lab with this verb and the arguments; returns only if it cannot. */
+int lab_exec(const char *verb, char **args);
+bool lab_available(void);
+
+/* ---- doctor.c ---- */
+
+/* Is KVM fit? From the cache if possible. `why` gets one line otherwise. */
+bool kvm_fit(char *why, size_t size);
+
+/* ---- the commands ---- */
+
+int cmd_run(int argc, char **argv);
+int cmd_doctor(int argc, char **argv);
+int cmd_lab(int argc, char **argv);
+
+#endif

@@ -1,0 +1,93 @@
+/*
+ * Handing over to the lab: a QEMU machine whose Linux has a fit KVM. The lab's own program is
+ * scripts/lab beside build/, or lib/ntmm/scripts/lab where ntmm is installed.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "host/host.h"
+
+int lab_mode(enum lab_mode *mode)
+{
+	static const char *const names[] = {
+	    [LAB_AUTO] = "auto", [LAB_ALWAYS] = "always", [LAB_NEVER] = "never"};
+	const char *v = getenv("NTMM_LAB");
+
+	if (getenv("NTMM_IN_LAB")) {
+		*mode = LAB_NEVER;
+		return 0;
+	}
+	*mode = LAB_AUTO;
+	if (!v || !*v)
+		return 0;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcmp(v, names[i]) == 0) {
+			*mode = (enum lab_mode)i;
+			return 0;
+		}
+	return complain(STATUS_USAGE, "NTMM_LAB=%s: it has to be auto, always or never", v);
+}
+
+/* Where the lab's program is; false: nowhere. */
+static bool find_lab(char *path, size_t size)
+{
+	static const char *const places[] = {"../scripts/lab", "../lib/ntmm/scripts/lab"};
+	char self[4096], *slash;
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	if (n < 0)
+		return false;
+	self[n] = 0;
+	slash = strrchr(self, '/');
+	if (!slash)
+		return false;
+	*slash = 0;
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
+		if ((size_t)snprintf(path, size, "%s/%s", self, places[i]) < size &&
+		    access(path, X_OK) == 0)
+			return true;
+	return false;
+}
+
+bool lab_available(void)
+{
+	char path[4200];
+
+	return find_lab(path, sizeof(path));
+}
+
+int lab_exec(const char *verb, char **args)
+{
+	char path[4200], **argv;
+	size_t n = 0;
+
+	if (!find_lab(path, sizeof(path)))
+		return complain(STATUS_HOST, "the lab's program scripts/lab is not there");
+	while (args[n])
+		n++;
+	argv = calloc(n + 3, sizeof(*argv));
+	if (!argv)
+		return complain(STATUS_HOST, "out of memory");
+	argv[0] = path;
+	argv[1] = (char *)verb;
+	memcpy(argv + 2, args, n * sizeof(*argv));
+	execv(path, argv);
+	free(argv);
+	return complain(STATUS_HOST, "%s: %s", path, strerror(errno));
+}
+
+int cmd_lab(int argc, char **argv)
+{
+	static const char *const verbs[] = {"start", "stop", "status", "shell"};
+
+	if (argc < 2)
+		return complain(STATUS_USAGE, "usage: ntmm lab start|stop|status|shell");
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
+		if (strcmp(argv[1], verbs[i]) == 0)
+			return lab_exec(argv[1], argv + 2);
+	return complain(STATUS_USAGE, "ntmm lab %s: it has to be start, stop, status or shell",
+			argv[1]);
+}

@@ -1,0 +1,168 @@
+/*
+ * --stats: what the guest's memory manager counted, what the machine did, what the pagefiles saw.
+ * As text for people, as JSON for programs. The guest's counters are what it says of itself; all
+ * else is the host's own.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "host/host.h"
+
+#define ROW(name, text) {#name, text},
+static const struct {
+	const char *name, *text;
+} counters[] = {NTMM_COUNTERS(ROW)}, pagefile_rows[] = {PAGEFILE_STATS(ROW)};
+#define NCOUNTERS (sizeof(counters) / sizeof(counters[0]))
+#define NPAGEFILE (sizeof(pagefile_rows) / sizeof(pagefile_rows[0]))
+
+static const struct {
+	const char *key, *text;
+} marks[NTMM_MARK_COUNT] = {
+    [NTMM_MARK_KERNEL_ENTRY] = {"kernel_entry_ms", "first kernel instructions"},
+    [NTMM_MARK_MM_READY] = {"mm_ready_ms", "memory manager ready"},
+    [NTMM_MARK_DEVICES_READY] = {"devices_ready_ms", "devices ready"},
+    [NTMM_MARK_FIRST_USER] = {"first_user_ms", "first user instruction"},
+    [NTMM_MARK_PROGRAM_EXIT] = {"program_exit_ms", "program's exit"},
+};
+
+/* The counters as an array; they follow the header in struct ntmm_counters, in order. */
+static const uint64_t *values(const struct ntmm_counters *c)
+{
+	return (const uint64_t *)((const char *)c + sizeof(*c) - NCOUNTERS * sizeof(uint64_t));
+}
+
+/* Milliseconds since the machine was started; a mark not reached gives UINT64_MAX. */
+static uint64_t mark(const struct vm_stats *s, unsigned i)
+{
+	return s->mark_ns[i] ? s->mark_ns[i] - s->start_ns : UINT64_MAX;
+}
+
+static uint64_t vmm_resident(void)
+{
+	uint64_t total = 0, v;
+	FILE *f = fopen("/proc/self/status", "re");
+	char line[128];
+
+	if (!f)
+		return 0;
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, "RssAnon: %" SCNu64, &v) == 1 ||
+		    sscanf(line, "RssFile: %" SCNu64, &v) == 1)
+			total += v << 10;
+	fclose(f);
+	return total;
+}
+
+void report_text(FILE *f, const struct report *r)
+{
+	struct ntmm_counters c;
+	struct vm_stats s;
+
+	vm_get_stats(r->vm, &s);
+	fprintf(f, "--- memory manager\n");
+	if (vm_get_counters(r->vm, &c) == 0)
+		for (size_t i = 0; i < NCOUNTERS; i++)
+			fprintf(f, "%14" PRIu64 "  %-20s %s\n", values(&c)[i], counters[i].name,
+				counters[i].text);
+	else
+		fprintf(f, "the kernel has published no counters\n");
+	fprintf(f, "--- machine\n");
+	for (unsigned i = 0; i < VM_MAX_EXIT_REASONS; i++)
+		if (s.exits[i])
+			fprintf(f, "%14" PRIu64 "  exits: %s\n", s.exits[i], vm_exit_name(i));
+	fprintf(f, "%14" PRIu64 "  exits in all\n", s.exits_total);
+	fprintf(f, "%14" PRIu64 "  hypercalls\n", s.hypercalls);
+	fprintf(f, "%14" PRIu64 "  queue notifications (without an exit to the VMM)\n", s.notifies);
+	fprintf(f, "%14" PRIu64 "  device interrupts\n", s.interrupts);
+	fprintf(f, "%14.3f  ms before the machine was started\n",
+		(double)(s.start_ns - r->process_start_ns) / 1e6);
+	for (unsigned i = 0; i < NTMM_MARK_COUNT; i++)
+		if (s.mark_ns[i])
+			fprintf(f, "%14.3f  ms to %s\n", (double)mark(&s, i) / 1e6, marks[i].text);
+	fprintf(f, "%14.3f  ms to its end\n", (double)(s.end_ns - s.start_ns) / 1e6);
+	fprintf(f, "%14" PRIu64 "  bytes of guest RAM, %u slots, %u of them read-only\n",
+		s.ram_bytes, s.slots, s.slots_readonly);
+	fprintf(f, "%14" PRIu64 "  bytes of it in host memory, %" PRIu64 " in pages of 2 MB%s\n",
+		s.ram_resident, s.ram_huge, s.hugetlb ? " (hugetlb)" : "");
+	fprintf(f, "%14" PRIu64 "  bytes resident beside guest RAM\n", vmm_resident());
+	for (unsigned i = 0; i < r->npagefiles; i++) {
+		const uint64_t *v = (const uint64_t *)&r->pagefile[i];
+
+		fprintf(f, "--- pagefile %u: %s\n", i,
+			r->pagefile_path[i] ? r->pagefile_path[i] : "temporary");
+		for (size_t k = 0; k < NPAGEFILE; k++)
+			fprintf(f, "%14" PRIu64 "  %s\n", v[k], pagefile_rows[k].text);
+	}
+}
+
+static void json_machine(struct json *j, const struct report *r, const struct vm_stats *s)
+{
+	json_open(j, "exits", '{');
+	for (unsigned i = 0; i < VM_MAX_EXIT_REASONS; i++)
+		if (s->exits[i])
+			json_u64(j, vm_exit_name(i), s->exits[i]);
+	json_u64(j, "total", s->exits_total);
+	json_close(j, '}');
+	json_u64(j, "hypercalls", s->hypercalls);
+	json_u64(j, "port_accesses", s->io_requests);
+	json_u64(j, "mmio_accesses", s->mmio_requests);
+	json_u64(j, "notifies", s->notifies);
+	json_u64(j, "device_interrupts", s->interrupts);
+	json_open(j, "boot", '{');
+	json_ms(j, "host_setup_ms", s->start_ns - r->process_start_ns);
+	for (unsigned i = 0; i < NTMM_MARK_COUNT; i++)
+		if (s->mark_ns[i])
+			json_ms(j, marks[i].key, mark(s, i));
+	json_ms(j, "end_ms", s->end_ns - s->start_ns);
+	json_close(j, '}');
+	json_open(j, "memory", '{');
+	json_u64(j, "ram_bytes", s->ram_bytes);
+	json_u64(j, "slots", s->slots);
+	json_u64(j, "slots_readonly", s->slots_readonly);
+	json_u64(j, "ram_resident_bytes", s->ram_resident);
+	json_u64(j, "ram_large_page_bytes", s->ram_huge);
+	json_bool(j, "hugetlb", s->hugetlb);
+	json_u64(j, "vmm_resident_bytes", vmm_resident());
+	json_close(j, '}');
+}
+
+static const char *const end_names[] = {
+    [VM_END_EXIT] = "exit",	  [VM_END_BUGCHECK] = "bugcheck", [VM_END_SIGNAL] = "signal",
+    [VM_END_TIMEOUT] = "timeout", [VM_END_CRASH] = "crash",	  [VM_END_VIOLATION] = "violation",
+};
+
+void report_json(FILE *f, const struct report *r)
+{
+	struct json j = {.f = f};
+	struct ntmm_counters c;
+	struct vm_stats s;
+
+	vm_get_stats(r->vm, &s);
+	json_open(&j, NULL, '{');
+	json_str(&j, "end", end_names[r->result->end]);
+	json_u64(&j, "exit_code", r->result->exit_code);
+	json_i64(&j, "status", r->status);
+	if (vm_get_counters(r->vm, &c) == 0) {
+		json_open(&j, "mm", '{');
+		for (size_t i = 0; i < NCOUNTERS; i++)
+			json_u64(&j, counters[i].name, values(&c)[i]);
+		json_close(&j, '}');
+	} else {
+		json_str(&j, "mm", NULL);
+	}
+	json_open(&j, "vm", '{');
+	json_machine(&j, r, &s);
+	json_close(&j, '}');
+	json_open(&j, "pagefiles", '[');
+	for (unsigned i = 0; i < r->npagefiles; i++) {
+		const uint64_t *v = (const uint64_t *)&r->pagefile[i];
+
+		json_open(&j, NULL, '{');
+		json_str(&j, "path", r->pagefile_path[i]);
+		for (size_t k = 0; k < NPAGEFILE; k++)
+			json_u64(&j, pagefile_rows[k].name, v[k]);
+		json_close(&j, '}');
+	}
+	json_close(&j, ']');
+	json_close(&j, '}');
+}
