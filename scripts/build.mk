@@ -23,3 +23,10 @@ $(LAB)/initrd: $(LAB)/lab-agent scripts/lab-initrd $(LAB)/vmlinux
 lab: $(LAB)/labctl $(LAB)/lab-agent $(if $(wildcard $(LAB)/vmlinux),$(LAB)/initrd)
 
 -include $(LABCTL_OBJS:.o=.d) $(AGENT_OBJS:.o=.d)
+
+# Lint looks at the host's code; scripts/setup --dev installs the tools.
+LINT_SRCS = $(wildcard ept/*.c pagefile/*.c vmm/*.c host/*.c scripts/labctl/*.c)
+lint:
+	clang-tidy --quiet $(LINT_SRCS) -- -std=gnu17 -I. 2>/dev/null
+	cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr \
+		--suppress=missingIncludeSystem --error-exitcode=1 -I. $(LINT_SRCS)

@@ -24,8 +24,6 @@
 
 #include "scripts/labctl/lab.h"
 
-extern char **environ;
-
 static char console_text[4096];
 static size_t console_bytes;
 

@@ -82,7 +82,8 @@ static void parse_string(struct plan *p, char *s)
 		p->raw = value[0] == '1';
 		break;
 	case LAB_KEY_WINDOW:
-		sscanf(value, "%hu %hu", &p->window.ws_row, &p->window.ws_col);
+		p->window.ws_row = (unsigned short)strtoul(value, &value, 10);
+		p->window.ws_col = (unsigned short)strtoul(value, NULL, 10);
 		break;
 	case LAB_KEY_WRITABLE:
 		if (p->writables < sizeof(p->writable) / sizeof(p->writable[0]))
@@ -286,7 +287,7 @@ int command_start(struct command *c, const char *run, size_t bytes, char *why, s
 	struct plan plan = {.umask = 022, .control = -1, .status = -1, .fd = {-1, -1, -1}};
 	*c = (struct command){-1, -1, -1, -1, -1, -1, -1};
 	char *copy = malloc(bytes + 1);
-	int control[2], status[2], error = -ENOMEM;
+	int control[2] = {-1, -1}, status[2] = {-1, -1}, error = -ENOMEM;
 	if (copy) {
 		memcpy(copy, run, bytes);
 		copy[bytes] = 0;

@@ -24,7 +24,7 @@
 
 #include <stdint.h>
 
-#define LAB_PORTS	 8		 /* commands at once in one lab */
+#define LAB_PORTS	 8u		 /* commands at once in one lab */
 #define LAB_PORT_NAME	 "org.ntmm.lab." /* followed by the port's number */
 #define LAB_CHUNK	 16384u
 #define LAB_STDIN_WINDOW 65536u

@@ -96,7 +96,7 @@ static void greet(struct session *s)
 	struct {
 		struct lab_frame frame;
 		struct lab_nonce nonce;
-	} hello;
+	} hello = {0};
 	char *bytes = (char *)&hello;
 	size_t got = 0;
 	sigset_t sigio;

@@ -342,7 +342,7 @@ void vm_start(const struct lab_options *o)
 static pid_t lab_pid(int run)
 {
 	char text[32];
-	return read_text(run, "pid", text, sizeof(text)) ? (pid_t)atoi(text) : -1;
+	return read_text(run, "pid", text, sizeof(text)) ? (pid_t)strtol(text, NULL, 10) : -1;
 }
 
 void vm_stop(const struct lab_options *o)
