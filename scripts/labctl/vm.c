@@ -4,12 +4,12 @@
  * One-shot: QEMU is our child, talks to us over socket pairs, leaves no file, and is killed by the
  * kernel when we die, however we die.
  *
- * Started (`lab start`): state in home/run, mode 0700:
+ * Started (`lab start`): state in a folder of mode 0700, home/run as a rule:
  *   alive     QEMU holds a flock on it as long as it lives: that is what "running" means
  *   pid info  for people and `stop`; believed only while `alive` is locked
  *   p0..p7    the ports' sockets; l0..l7 their locks (one byte inside: an unclean end)
  *   log       what QEMU and the kernel print
- * Sockets are named relative to home/run, since a socket's path may have 107 bytes only.
+ * Sockets are named relative to it, since a socket's path may have 107 bytes only.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -183,16 +183,32 @@ void vm_kill(struct lab_vm *vm)
 
 /* --- the started lab --- */
 
-/* Opens home/run, or gives -1 where there is none. */
+/* The state's folder: home/run, or one of the user's own where home is not his. */
+static const char *run_path(const struct lab_options *o)
+{
+	static char path[4096];
+	const char *runtime = getenv("XDG_RUNTIME_DIR");
+	struct stat st;
+	if (stat(o->home, &st) == 0 && st.st_uid == geteuid())
+		snprintf(path, sizeof(path), "%s/run", o->home);
+	else
+		snprintf(path, sizeof(path), "%s/ntmm-lab-%u", runtime ? runtime : "/tmp",
+			 geteuid());
+	return path;
+}
+
+/* Opens the state's folder, or gives -1 where there is none. */
 static int open_run(const struct lab_options *o, bool make)
 {
-	char path[4096];
-	snprintf(path, sizeof(path), "%s/run", o->home);
+	const char *path = run_path(o);
 	if (make && mkdir(path, 0700) < 0 && errno != EEXIST)
 		lab_die("%s: %s", path, strerror(errno));
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0 && make)
 		lab_die("%s: %s", path, strerror(errno));
+	struct stat st;
+	if (fd >= 0 && (fstat(fd, &st) < 0 || st.st_uid != geteuid()))
+		lab_die("%s: belongs to somebody else", path);
 	return fd;
 }
 
@@ -310,7 +326,7 @@ void vm_start(const struct lab_options *o)
 	/* Two starts at once: the second finds the lab running. */
 	int gate = openat(run, "gate", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (gate < 0 || flock(gate, LOCK_EX) < 0)
-		lab_die("%s/run/gate: %s", o->home, strerror(errno));
+		lab_die("%s/gate: %s", run_path(o), strerror(errno));
 	if (is_alive(run)) {
 		printf("lab: is running\n");
 		return;
@@ -318,7 +334,7 @@ void vm_start(const struct lab_options *o)
 	clean(run);
 	int alive = openat(run, "alive", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (alive < 0 || flock(alive, LOCK_EX | LOCK_NB) < 0)
-		lab_die("%s/run/alive: %s", o->home, strerror(errno));
+		lab_die("%s/alive: %s", run_path(o), strerror(errno));
 	struct timespec before, after;
 	clock_gettime(CLOCK_MONOTONIC, &before);
 	pid_t pid = fork();
@@ -363,9 +379,7 @@ void vm_stop(const struct lab_options *o)
 	clean(run);
 	unlinkat(run, "gate", 0);
 	close(run);
-	char path[4096];
-	snprintf(path, sizeof(path), "%s/run", o->home);
-	rmdir(path);
+	rmdir(run_path(o));
 }
 
 int vm_status(const struct lab_options *o)
@@ -408,7 +422,7 @@ static int take_place(int run, unsigned number)
 	if (fstat(lock, &st) == 0 && st.st_size > 0)
 		usleep(300000); /* the one before us was killed: let the agent notice */
 	if (pwrite(lock, "x", 1, 0) < 0)
-		lab_die("%s/%s: %s", "run", name, strerror(errno));
+		lab_die("the lab's file %s: %s", name, strerror(errno));
 	return lock;
 }
 

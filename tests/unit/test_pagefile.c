@@ -23,14 +23,15 @@
 #define P	PAGEFILE_PAGE
 #define LARGEST 16u
 
-static char folder[64];
-static char path[96];
+static char folder[256];
+static char path[300];
 static char why[PAGEFILE_WHY];
 static const unsigned modes[] = {0, PAGEFILE_SYNC};
 
 static void make_folder(void)
 {
-	strcpy(folder, "/tmp/ntmm-check-XXXXXX");
+	const char *tmp = getenv("TMPDIR");
+	snprintf(folder, sizeof(folder), "%s/ntmm-check-XXXXXX", tmp ? tmp : "/tmp");
 	ck_assert_ptr_nonnull(mkdtemp(folder));
 	snprintf(path, sizeof(path), "%s/pf", folder);
 }
@@ -530,7 +531,7 @@ START_TEST(full_disk)
 	ck_assert_int_eq(pagefile_grow(pf, 1 << 30, &now), -ENOSPC);
 	ck_assert_uint_eq(now, 32 * P);
 	ck_assert_int_eq(pagefile_grow(pf, 64 * P, &now), 0);
-	char other[96];
+	char other[300];
 	snprintf(other, sizeof(other), "%s/other", folder);
 	int fd = open(other, O_CREAT | O_RDWR, 0600);
 	ck_assert_int_eq(posix_fallocate(fd, 0, 48 * P), 0);
