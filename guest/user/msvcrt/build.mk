@@ -1,8 +1,9 @@
 # msvcrt.dll: the C library of Win64 programs. It takes system calls from kernel32 and ntdll only;
 # of libmingwex it uses Gay's floating-point conversions and long-double mathematics.
 MSVCRT_OBJ := $(B)/obj/guest/user/msvcrt
-MSVCRT_C := args convert ctype environ error exit file float format heap locale lock longjmp lowio \
-	memory number open printf seek signal sort startup stdio stream string strto thread tmp wcs wstdio
+MSVCRT_C := args bessel caltime conio convert ctype environ error exit exp file float format fpu heap \
+	locale lock longjmp lowio math mbs memory misc number open path printf process scan scanf seek \
+	signal sort startup stat stdio stream strftime string strto thread timezone tmp trig wcs wstdio
 MSVCRT_S := setjmp
 MSVCRT_OBJS := $(MSVCRT_C:%=$(MSVCRT_OBJ)/%.o) $(MSVCRT_S:%=$(MSVCRT_OBJ)/%.o)
 # The headers' functions are ours to define, not to import or to inline.

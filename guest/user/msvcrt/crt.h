@@ -43,6 +43,7 @@
 #undef putchar
 #undef feof
 #undef ferror
+#undef strtod /* otherwise libmingwex's */
 #undef strcasecmp
 #undef strncasecmp
 #undef wcswcs

@@ -97,6 +97,49 @@ int crt_setmaxstdio(int limit);
 /* wcs.c */
 wchar_t *crt_wcstok(wchar_t *text, const wchar_t *separators);
 
+/* timezone.c, strftime.c */
+int *crt_p_daylight(void);
+long *crt_p_dstbias(void);
+long *crt_p_timezone(void);
+char **crt_p_tzname(void);
+char *_Getdays(void);
+char *_Getmonths(void);
+
+/* process.c */
+intptr_t crt_loaddll(char *name);
+int crt_unloaddll(intptr_t dll);
+crt_void_fn crt_getdllprocaddr(intptr_t dll, char *name, intptr_t ordinal);
+
+/* misc.c, fpu.c */
+struct onexit_table;
+errno_t rand_s(unsigned *to);
+unsigned crt_rotl(unsigned value, int n);
+unsigned crt_rotr(unsigned value, int n);
+uint64_t crt_rotl64(uint64_t value, int n);
+uint64_t crt_rotr64(uint64_t value, int n);
+void crt_sleep(unsigned long milliseconds);
+void crt_beep(unsigned frequency, unsigned milliseconds);
+void crt_seterrormode(int mode);
+int crt_get_app_type(void);
+int crt_initialize_onexit_table(struct onexit_table *table);
+int crt_register_onexit_function(struct onexit_table *table, crt_int_fn function);
+int crt_execute_onexit_table(struct onexit_table *table);
+void _set_controlfp(unsigned value, unsigned mask);
+int crt_set_SSE2_enable(int enable);
+
+/* math.c */
+struct _exception;
+void crt_setusermatherr(int(__cdecl *handler)(struct _exception *));
+float _hypotf(float x, float y);
+float _scalbf(float x, long n);
+
+/* mbs.c */
+int crt_mb_never(unsigned c);
+int crt_mb_never_in(const unsigned char *text, const unsigned char *at);
+unsigned crt_mb_same(unsigned c);
+size_t crt_mbs_count(const unsigned char *text, size_t n);
+size_t crt_mbs_length(const char *text);
+
 /* tmp.c */
 errno_t tmpfile_s(FILE **stream);
 
