@@ -1,2 +1,44 @@
 # The guest kernel: one ELF, build/guest/ntoskrnl.elf.
-kernel:
+include guest/ob/build.mk
+include guest/io/build.mk
+
+GUEST_SRCS := \
+	guest/ke/init.c guest/ke/smp.c guest/ke/trap.c guest/ke/syscall.c guest/ke/sched.c \
+	guest/ke/wait.c guest/ke/lock.c guest/ke/dpc.c guest/ke/time.c guest/ke/apic.c \
+	guest/ke/fpu.c guest/ke/aslr.c guest/ke/runblock.c guest/ke/print.c guest/ke/bugcheck.c \
+	guest/ke/string.c guest/ex/pool.c \
+	guest/mm/mminit.c guest/mm/pfn.c guest/mm/contig.c guest/mm/syspte.c guest/mm/space.c \
+	guest/mm/prot.c guest/mm/commit.c guest/mm/pagefile.c guest/mm/pagein.c guest/mm/fault.c \
+	guest/mm/stack.c guest/mm/wset.c guest/mm/writer.c guest/mm/usercopy.c guest/mm/vad.c \
+	guest/mm/alloc.c guest/mm/free.c guest/mm/protect.c guest/mm/query.c guest/mm/ca.c \
+	guest/mm/image.c guest/mm/filepage.c guest/mm/view.c guest/mm/section.c guest/mm/mapcalls.c \
+	guest/mm/shared.c guest/mm/check.c \
+	guest/mm/debugctl.c guest/mm/pending.c \
+	guest/mm/extended.c \
+	guest/ps/process.c guest/ps/thread.c guest/ps/start.c guest/ps/except.c guest/ps/calls.c \
+	$(GUEST_OB_SRCS) $(GUEST_IO_SRCS)
+GUEST_ASM := guest/ke/boot.S guest/ke/trap.S
+
+GUEST_CFLAGS := -std=gnu17 -O2 -g -ffreestanding -fPIE -mcmodel=small -mno-red-zone \
+	-mgeneral-regs-only -fno-stack-protector -fno-omit-frame-pointer -fno-strict-aliasing \
+	-fvisibility=hidden -fno-asynchronous-unwind-tables -fcf-protection=none $(WARN) -Wno-missing-prototypes -I.
+GUEST_OBJS := $(GUEST_SRCS:%.c=$(B)/obj/%.o) $(GUEST_ASM:%.S=$(B)/obj/%.S.o)
+
+kernel: $(B)/guest/ntoskrnl.elf
+
+$(B)/guest/ntoskrnl.elf: $(GUEST_OBJS) guest/ke/kernel.ld
+	@mkdir -p $(@D)
+	$(CC) -nostdlib -static -no-pie -Wl,-T,guest/ke/kernel.ld -Wl,--build-id=none \
+		-Wl,-z,max-page-size=4096 -Wl,-z,noexecstack -Wl,--no-warn-rwx-segments -o $@ \
+		$(GUEST_OBJS)
+
+$(B)/obj:
+	@mkdir -p $@
+$(B)/obj/guest/%.o: guest/%.c
+	@mkdir -p $(@D)
+	@$(CC) $(GUEST_CFLAGS) $(DEPFLAGS) -c -o $@ $<
+$(B)/obj/guest/%.S.o: guest/%.S
+	@mkdir -p $(@D)
+	@$(CC) $(GUEST_CFLAGS) $(DEPFLAGS) -c -o $@ $<
+
+-include $(GUEST_OBJS:.o=.d)

@@ -6,6 +6,11 @@
 #include <stddef.h>
 #include <stdbool.h>
 
+/* Nothing is ever resolved through a GOT: the image is linked whole. */
+#ifndef NTMM_NATIVE_TEST
+#pragma GCC visibility push(hidden)
+#endif
+
 typedef uint8_t u8;
 typedef uint16_t u16;
 typedef uint32_t u32;

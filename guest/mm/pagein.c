@@ -1,0 +1,158 @@
+/*
+ * Page-in from the pagefiles: one read brings the page and those of its 16-page neighbourhood that lie
+ * beside it in the pagefile, because the writer put them there together.
+ *
+ *   1. (A, F held) pick the run, take frames, mark each PTE transition and its frame READING
+ *   2. drop the locks, submit, wait; others who touch these pages wait for the same event
+ *   3. (F) the frames settle on the standby list; whoever faulted tries again and finds them there.
+ *      On an error the PTEs get their pagefile form back and the frames are freed.
+ */
+#include "guest/mm/mi.h"
+
+#define INPAGE_COUNT 64u
+
+static struct inpage blocks[INPAGE_COUNT];
+static struct list free_blocks; /* by io.entry; F */
+
+void mm_init_pagein(void)
+{
+	list_init(&free_blocks);
+	for (u32 i = 0; i < INPAGE_COUNT; i++)
+		list_push_back(&free_blocks, &blocks[i].io.entry);
+}
+
+struct inpage *mm_get_inpage(void)
+{
+	struct list *e = list_pop_front(&free_blocks);
+	struct inpage *in = e ? CONTAINER_OF(e, struct inpage, io.entry) : NULL;
+
+	if (in) {
+		in->refs = 1;
+		in->count = 0;
+		in->status = STATUS_SUCCESS;
+		KeInitializeEvent(&in->done, DO_EVENT_NOTIFICATION, false);
+	}
+	return in;
+}
+
+void mm_put_inpage(struct inpage *in)
+{
+	if (--in->refs == 0)
+		list_push_back(&free_blocks, &in->io.entry);
+}
+
+/* Adds a frame for *pte to the read. => F; there is a frame */
+void mm_inpage_add(struct inpage *in, MMPTE *pte, bool prototype)
+{
+	MMPTE old = *pte;
+	pfn_t p = pfn_take(false);
+	MMPFN *f = &mm_pfn[p];
+
+	f->state = PFN_IN_TRANSITION;
+	f->share = 0;
+	f->refs = 1;
+	f->flags = PFN_F_READING | (prototype ? PFN_F_PROTOTYPE : 0);
+	f->pte = pte;
+	f->pte_frame = prototype ? 0 : pte_table_frame(pte);
+	f->original_pte = old;
+	f->read = in;
+	in->io.pfn[in->count] = p;
+	in->pte[in->count++] = pte;
+	__atomic_store_n(pte, pte_transition(p, pte_prot(old)), __ATOMIC_RELAXED);
+}
+
+/* The read has ended: => F */
+void mm_inpage_finish(struct inpage *in)
+{
+	for (u32 i = 0; i < in->count; i++) {
+		pfn_t p = in->io.pfn[i];
+		MMPFN *f = &mm_pfn[p];
+
+		f->flags &= ~PFN_F_READING;
+		f->flink = f->blink = 0;
+		if (!NT_SUCCESS(in->status) && !(f->flags & PFN_F_DELETED)) {
+			__atomic_store_n(f->pte, f->original_pte, __ATOMIC_RELAXED);
+			f->original_pte = 0; /* the slot stays the PTE's */
+			f->flags |= PFN_F_DELETED;
+		}
+		pfn_drop_ref(p);
+	}
+	KeSetEvent(&in->done);
+}
+
+static void read_done(struct pageio *io)
+{
+	struct inpage *in = io->context;
+	KIRQL old = KeAcquireSpinLock(&pfn_lock);
+
+	in->status = io->status;
+	if (NT_SUCCESS(io->status))
+		MmCounters.pages_in += in->count;
+	MmCounters.reads_pagefile++;
+	mm_inpage_finish(in);
+	KeReleaseSpinLock(&pfn_lock, old);
+}
+
+static bool continues(MMPTE a, MMPTE b)
+{
+	return pte_kind(b) == PTE_K_PAGEFILE && pte_file(a) == pte_file(b) &&
+	       pte_slot(a) + 1 == pte_slot(b);
+}
+
+NTSTATUS mm_page_in(struct address_space *as, MMPTE *pte, MMPTE *lo, MMPTE *hi, bool prototype,
+		    KIRQL irql)
+{
+	MMPTE *first = pte, *last = pte;
+	struct inpage *in = mm_get_inpage();
+	NTSTATUS st;
+	u64 spare = mm_available > MM_RESERVE ? mm_available - MM_RESERVE : 0;
+
+	if (!in || !spare) {
+		if (in)
+			mm_put_inpage(in);
+		KeReleaseSpinLock(&pfn_lock, irql);
+		mutex_unlock(&as->lock);
+		mm_wait_for_pages();
+		return STATUS_SUCCESS;
+	}
+	spare = MIN(spare, MM_CLUSTER);
+	while (last + 1 < hi && (u64)(last - first) + 1 < spare && continues(last[0], last[1]))
+		last++;
+	while (first > lo && (u64)(last - first) + 1 < spare && continues(first[-1], first[0]))
+		first--;
+	in->io.index = (u8)pte_file(*first);
+	in->io.slot = pte_slot(*first);
+	in->io.write = false;
+	in->io.done = read_done;
+	in->io.context = in;
+	for (MMPTE *q = first; q <= last; q++)
+		mm_inpage_add(in, q, prototype);
+	in->io.count = (u16)in->count;
+	as->hard_faults++;
+	counter_inc(MmCounters.faults_hard);
+	KeReleaseSpinLock(&pfn_lock, irql);
+	mutex_unlock(&as->lock);
+
+	IoPagefileSubmit(&in->io);
+	KeWaitForSingleObject(&in->done, KERNEL_MODE, false, NULL);
+	irql = KeAcquireSpinLock(&pfn_lock);
+	st = in->status;
+	mm_put_inpage(in);
+	KeReleaseSpinLock(&pfn_lock, irql);
+	return !NT_SUCCESS(st) && first != last ? STATUS_MM_RETRY_SINGLE : st;
+}
+
+void mm_wait_for_read(struct address_space *as, pfn_t p, KIRQL irql)
+{
+	struct inpage *in = mm_pfn[p].read;
+
+	in->refs++;
+	counter_inc(MmCounters.faults_collided);
+	KeReleaseSpinLock(&pfn_lock, irql);
+	if (as)
+		mutex_unlock(&as->lock);
+	KeWaitForSingleObject(&in->done, KERNEL_MODE, false, NULL);
+	irql = KeAcquireSpinLock(&pfn_lock);
+	mm_put_inpage(in);
+	KeReleaseSpinLock(&pfn_lock, irql);
+}

@@ -1,0 +1,117 @@
+/* NtProtectVirtualMemory: every page is checked before the first is changed. */
+#include "guest/mm/nt_memory.h"
+#include "guest/mm/vmcalls.h"
+#include "guest/ke/syscall.h"
+
+/* Access that a view's AllocationProtect stands for: bit 0 read, 1 write, 2 execute. */
+static u32 access_of(u32 code)
+{
+	static const u8 rights[8] = {0, 1, 5, 5, 3, 1, 7, 5}; /* NA RO X RX RW WC RWX XWC */
+
+	return rights[MM_BASE(code)];
+}
+
+/* What a view lets one of its pages become; the code may change (images: a write means a copy). */
+NTSTATUS mm_check_view_prot(const MMVAD *v, u32 *prot)
+{
+	u32 base = MM_BASE(*prot);
+
+	if (v->type == VAD_IMAGE) {
+		if (base == MM_READWRITE)
+			*prot = (*prot & 0x18) | MM_WRITECOPY;
+		else if (base == MM_EXECUTE_READWRITE)
+			*prot = (*prot & 0x18) | MM_EXECUTE_WRITECOPY;
+		return STATUS_SUCCESS;
+	}
+	if (access_of(*prot) & ~access_of(v->prot))
+		return STATUS_SECTION_PROTECTION;
+	return STATUS_SUCCESS;
+}
+
+NTSTATUS mm_protect(EPROCESS *p, MMVAD *v, u64 start, u64 end, u32 prot, u32 *old)
+{
+	struct address_space *as = &p->as;
+	bool flush = false;
+	u64 next;
+	u32 had;
+	NTSTATUS st;
+
+	if (v->ca) {
+		st = mm_check_view_prot(v, &prot);
+		if (st)
+			return st;
+	} else if (prot != MM_NOACCESS && (MM_BASE(prot) == MM_WRITECOPY ||
+					   MM_BASE(prot) == MM_EXECUTE_WRITECOPY)) {
+		return STATUS_INVALID_PAGE_PROTECTION;
+	}
+	if (v->type == VAD_LARGE || v->type == VAD_AWE || v->type == VAD_SHARED_DATA || v->no_change)
+		return STATUS_INVALID_PAGE_PROTECTION;
+	for (u64 va = start; va < end; va = next) {
+		if (!mm_page_state(as, v, va, &had, &next))
+			return STATUS_NOT_COMMITTED;
+		if (va == start)
+			*old = had;
+	}
+	for (u64 va = start; va < end; va = ALIGN_DOWN(va, LARGE_PAGE_SIZE) + LARGE_PAGE_SIZE)
+		if (!mm_make_pte(as, va))
+			return STATUS_INSUFFICIENT_RESOURCES;
+	for (u64 va = start; va < end; va += PAGE_SIZE) {
+		MMPTE *pte = mm_find_pte(as, va);
+		u32 to = prot;
+
+		if (v->type == VAD_IMAGE && mm_is_shared_write(v, va) &&
+		    MM_BASE(prot) == MM_WRITECOPY)
+			to = (prot & 0x18) | MM_READWRITE;
+		flush |= *pte & PTE_VALID;
+		mm_set_protection(as, v, va, pte, to);
+	}
+	if (flush)
+		ke_flush_tlb_page(as->cpus, end - start == PAGE_SIZE ? start : 0);
+	return STATUS_SUCCESS;
+}
+
+NTSYSCALL NTSTATUS NtProtectVirtualMemory(HANDLE process, u64 *user_base, u64 *user_size,
+					  u32 protect, u32 *user_old)
+{
+	u32 code = mm_make_prot(protect & ~PAGE_TARGETS_INVALID), old = 0;
+	u64 base, size, start, end;
+	EPROCESS *p;
+	NTSTATUS st;
+	MMVAD *v;
+
+	if (!code)
+		return STATUS_INVALID_PAGE_PROTECTION;
+	if ((st = copy_from_user(&base, user_base, 8)) ||
+	    (st = copy_from_user(&size, user_size, 8)) || (st = copy_to_user(user_old, &old, 4)))
+		return st;
+	st = ObReferenceObjectByHandle(process, PROCESS_VM_OPERATION, &PsProcessType, (void **)&p);
+	if (st)
+		return st;
+	start = ALIGN_DOWN(base, PAGE_SIZE);
+	end = ALIGN_UP(base + size, PAGE_SIZE);
+	if (base > p->as.highest) {
+		st = STATUS_INVALID_PARAMETER_2;
+	} else if (!size || size > p->as.highest + 1 - base) {
+		st = STATUS_INVALID_PARAMETER_3;
+	} else {
+		mutex_lock(&p->as.lock);
+		v = mm_find_vad(&p->as, start);
+		if (!v || end > vad_end(v))
+			st = STATUS_CONFLICTING_ADDRESSES;
+		else if (v->placeholder)
+			st = STATUS_CONFLICTING_ADDRESSES;
+		else
+			st = mm_protect(p, v, start, end, code, &old);
+		mutex_unlock(&p->as.lock);
+	}
+	if (!st && (code & 0x18) == MM_GUARD && p == PsGetCurrentProcess())
+		mm_note_stack_guard(start, end);
+	ObDereferenceObject(p);
+	if (st)
+		return st;
+	old = mm_win32_prot(old);
+	size = end - start;
+	if ((st = copy_to_user(user_base, &start, 8)) || (st = copy_to_user(user_size, &size, 8)))
+		return st;
+	return copy_to_user(user_old, &old, 4);
+}

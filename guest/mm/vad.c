@@ -1,0 +1,269 @@
+/*
+ * VADs of one address space: making, finding room, splitting, and the pages in them: what state each
+ * is in, taking them away. All under A.
+ */
+#include "guest/mm/mi.h"
+
+NTSTATUS mm_insert_vad(struct address_space *as, MMVAD *v, u64 base, u64 bytes, u64 align,
+		       u64 lowest, u64 highest, bool top_down)
+{
+	u64 pages = ALIGN_UP(bytes, PAGE_SIZE) >> PAGE_SHIFT;
+	u64 start = base >> PAGE_SHIFT;
+
+	if (!base) {
+		u64 lo = MAX(lowest, MM_LOWEST_USER), hi = MIN(highest, as->highest);
+
+		start = VAD_NO_GAP;
+		if (!top_down && as->bottom_up > lo && as->bottom_up < hi) /* ASLR's start */
+			start = vad_find_gap(&as->vads, as->bottom_up >> PAGE_SHIFT,
+					     hi >> PAGE_SHIFT, pages, align >> PAGE_SHIFT, false);
+		if (top_down && as->top_down < hi && as->top_down > lo)
+			start = vad_find_gap(&as->vads, lo >> PAGE_SHIFT,
+					     as->top_down >> PAGE_SHIFT, pages, align >> PAGE_SHIFT,
+					     true);
+		if (start == VAD_NO_GAP)
+			start = vad_find_gap(&as->vads, lo >> PAGE_SHIFT, hi >> PAGE_SHIFT, pages,
+					     align >> PAGE_SHIFT, top_down);
+		if (start == VAD_NO_GAP)
+			return STATUS_NO_MEMORY;
+	}
+	v->node.start = start;
+	v->node.end = start + pages - 1;
+	if (!vad_insert(&as->vads, &v->node))
+		return STATUS_CONFLICTING_ADDRESSES;
+	as->virtual_size += pages << PAGE_SHIFT;
+	as->virtual_peak = MAX(as->virtual_peak, as->virtual_size);
+	return STATUS_SUCCESS;
+}
+
+void mm_free_vad(struct address_space *as, MMVAD *v)
+{
+	as->virtual_size -= vad_end(v) - vad_va(v);
+	vad_remove(&as->vads, &v->node);
+	if (v->watch)
+		ExFreePool(v->watch);
+	ExFreePool(v);
+}
+
+bool mm_page_state(struct address_space *as, MMVAD *v, u64 va, u32 *prot, u64 *next)
+{
+	MMPTE *pte = mm_find_pte(as, va), e;
+
+	if (v->type == VAD_LARGE || v->type == VAD_AWE) {
+		*next = vad_end(v);
+		*prot = v->prot;
+		return true;
+	}
+	*next = pte ? va + PAGE_SIZE : ALIGN_DOWN(va, LARGE_PAGE_SIZE) + LARGE_PAGE_SIZE;
+	*next = MIN(*next, vad_end(v));
+	e = pte ? *pte : 0;
+	if (!pte && v->ca && (v->ca->reserve || v->ca->image))
+		*next = va + PAGE_SIZE;
+	switch (pte_kind(e)) {
+	case PTE_K_ZERO:
+		*prot = v->type == VAD_IMAGE ? mm_image_prot(v, va) : v->prot;
+		if (v->ca)
+			return *vad_proto(v, va) != 0;
+		return v->committed;
+	case PTE_K_DECOMMITTED:
+		return false;
+	default:
+		*prot = pte_prot(e);
+		return true;
+	}
+}
+
+bool mm_is_committed(struct address_space *as, MMVAD *v, u64 va)
+{
+	u32 prot;
+	u64 next;
+
+	return mm_page_state(as, v, va, &prot, &next);
+}
+
+u64 mm_count_committed(struct address_space *as, MMVAD *v, u64 start, u64 end)
+{
+	u64 n = 0, next;
+	u32 prot;
+
+	for (u64 va = start; va < end; va = next) {
+		bool yes = mm_page_state(as, v, va, &prot, &next);
+
+		next = MIN(next, end);
+		n += yes ? (next - va) >> PAGE_SHIFT : 0;
+	}
+	return n;
+}
+
+/* ---- taking pages away ---- */
+
+#define DELETE_BATCH 32u
+
+struct doomed {
+	u32 n;
+	u64 va; /* of the only one */
+	struct {
+		pfn_t p;
+		bool dirty;
+	} page[DELETE_BATCH];
+};
+
+static void bury(struct address_space *as, struct doomed *d)
+{
+	KIRQL old;
+
+	if (!d->n)
+		return;
+	ke_flush_tlb_page(as->cpus, d->n == 1 ? d->va : 0);
+	old = KeAcquireSpinLock(&pfn_lock);
+	for (u32 i = 0; i < d->n; i++) {
+		pfn_t p = d->page[i].p;
+
+		if (!(mm_pfn[p].flags & PFN_F_PROTOTYPE)) {
+			mm_pfn[p].flags |= PFN_F_DELETED;
+			mm_pfn[p].pte = NULL;
+			d->page[i].dirty = false;
+		}
+		pfn_release_share(p, d->page[i].dirty);
+	}
+	KeReleaseSpinLock(&pfn_lock, old);
+	as->ws_pages -= d->n;
+	d->n = 0;
+}
+
+static void delete_valid(struct address_space *as, struct doomed *d, u64 va, MMPTE *pte, MMPTE leave)
+{
+	MMPTE v = *pte;
+	MMPFN *table = &mm_pfn[pte_table_frame(pte)];
+
+	if (v & PTE_LOCKED)
+		as->ws_locked--;
+	v = __atomic_exchange_n(pte, leave, __ATOMIC_SEQ_CST);
+	table->share -= !leave;
+	if (mm_pfn[pte_pfn(v)].flags & PFN_F_NOPAGE) { /* AWE: the window only */
+		ke_flush_tlb_page(as->cpus, va);
+		return;
+	}
+	d->page[d->n].p = pte_pfn(v);
+	d->page[d->n++].dirty = v & PTE_DIRTY;
+	d->va = va;
+	if (d->n == DELETE_BATCH)
+		bury(as, d);
+}
+
+static void delete_invalid(MMPTE *pte, MMPTE leave)
+{
+	KIRQL old = KeAcquireSpinLock(&pfn_lock);
+	MMPTE v = *pte;
+
+	while (pte_kind(v) == PTE_K_TRANSITION && mm_pfn[pte_pfn(v)].flags & PFN_F_READING) {
+		mm_wait_for_read(NULL, pte_pfn(v), old);
+		old = KeAcquireSpinLock(&pfn_lock);
+		v = *pte;
+	}
+	pte_set(pte, leave);
+	if (pte_kind(v) == PTE_K_TRANSITION)
+		pfn_delete_transition(pte_pfn(v));
+	else
+		mm_release_slot(v);
+	KeReleaseSpinLock(&pfn_lock, old);
+}
+
+void mm_delete_pages(struct address_space *as, MMVAD *v, u64 start, u64 end, MMPTE leave)
+{
+	struct doomed d = {0};
+	u64 va = start;
+
+	(void)v;
+	while (va < end) {
+		MMPTE *pte;
+		u64 stop;
+
+		if (!leave)
+			va = mm_skip_absent(as, va, end);
+		if (va >= end)
+			break;
+		pte = mm_find_pte(as, va);
+		stop = MIN(end, ALIGN_DOWN(va, LARGE_PAGE_SIZE) + LARGE_PAGE_SIZE);
+		for (; va < stop; va += PAGE_SIZE, pte++) {
+			switch (pte_kind(*pte)) {
+			case PTE_K_VALID:
+				delete_valid(as, &d, va, pte, leave);
+				break;
+			case PTE_K_TRANSITION:
+			case PTE_K_PAGEFILE:
+				delete_invalid(pte, leave);
+				break;
+			default:
+				if (*pte != leave)
+					pte_set(pte, leave);
+			}
+		}
+	}
+	bury(as, &d);
+	if (!leave)
+		mm_free_empty_tables(as, start, end);
+}
+
+/* ---- protection of one page ---- */
+
+static u32 private_prot(u32 prot) /* a page that is already private has nothing left to copy */
+{
+	if (MM_BASE(prot) == MM_WRITECOPY)
+		return (prot & 0x18) | MM_READWRITE;
+	if (MM_BASE(prot) == MM_EXECUTE_WRITECOPY)
+		return (prot & 0x18) | MM_EXECUTE_READWRITE;
+	return prot;
+}
+
+void mm_set_protection(struct address_space *as, MMVAD *v, u64 va, MMPTE *pte, u32 prot)
+{
+	MMPTE e = *pte, fresh;
+	KIRQL old;
+	pfn_t p;
+
+	switch (pte_kind(e)) {
+	case PTE_K_ZERO:
+		pte_set(pte, v->ca ? pte_prototype(prot) : pte_demand_zero(prot));
+		break;
+	case PTE_K_VALID:
+		p = pte_pfn(e);
+		if (!(mm_pfn[p].flags & PFN_F_PROTOTYPE))
+			prot = private_prot(prot);
+		if (prot == MM_NOACCESS || (prot & 0x18) == MM_GUARD) {
+			mm_evict(as, pte, prot);
+			break;
+		}
+		fresh = pte_valid(p, prot) | (e & (PTE_AGE | PTE_LOCKED));
+		if (fresh & PTE_WRITE) {
+			u64 page = (va >> PAGE_SHIFT) - v->node.start;
+
+			if (!v->write_watch || v->watch[page / 64] >> (page % 64) & 1)
+				fresh |= PTE_HW_WRITE;
+		}
+		while (!__atomic_compare_exchange_n(pte, &e, fresh | (e & PTE_DIRTY), false,
+						    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+			;
+		if (!(mm_pfn[p].flags & PFN_F_PROTOTYPE)) {
+			old = KeAcquireSpinLock(&pfn_lock);
+			mm_pfn[p].original_pte = pte_with_prot(mm_pfn[p].original_pte, prot);
+			KeReleaseSpinLock(&pfn_lock, old);
+		}
+		break;
+	case PTE_K_TRANSITION:
+		old = KeAcquireSpinLock(&pfn_lock);
+		e = *pte;
+		prot = private_prot(prot);
+		if (pte_kind(e) == PTE_K_TRANSITION)
+			mm_pfn[pte_pfn(e)].original_pte =
+				pte_with_prot(mm_pfn[pte_pfn(e)].original_pte, prot);
+		pte_set(pte, pte_with_prot(e, prot));
+		KeReleaseSpinLock(&pfn_lock, old);
+		break;
+	case PTE_K_PROTOTYPE:
+		pte_set(pte, pte_with_prot(e, prot));
+		break;
+	default:
+		pte_set(pte, pte_with_prot(e, private_prot(prot)));
+	}
+}

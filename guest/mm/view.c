@@ -1,0 +1,255 @@
+/*
+ * Views: a control area's pages in an address space. The VAD says which prototypes; page tables are
+ * filled by faults. Private copies of copy-on-write pages are charged when the view is mapped.
+ */
+#include "guest/mm/nt_memory.h"
+#include "guest/mm/vmcalls.h"
+
+/* Pages of the view that may become private copies. */
+static u64 copy_pages(const struct control_area *ca, u64 first, u64 pages, u32 prot)
+{
+	u64 n = 0;
+
+	if (!ca->image)
+		return MM_BASE(prot) == MM_WRITECOPY || MM_BASE(prot) == MM_EXECUTE_WRITECOPY ? pages
+											      : 0;
+	for (u32 i = 0; i < ca->subsections; i++) {
+		const struct subsection *s = &ca->subsection[i];
+
+		if (MM_BASE(s->prot) == MM_WRITECOPY || MM_BASE(s->prot) == MM_EXECUTE_WRITECOPY)
+			n += s->pages;
+	}
+	(void)first;
+	return n;
+}
+
+static bool writes(u32 prot)
+{
+	return MM_BASE(prot) == MM_READWRITE || MM_BASE(prot) == MM_EXECUTE_READWRITE;
+}
+
+struct view_request {
+	EPROCESS *p;
+	struct control_area *ca;
+	u64 base, first, pages;
+	u32 type, prot;
+	u64 lowest, highest;
+	bool inherit;
+};
+
+/* => ca is referenced for the view; on failure the caller keeps that reference */
+static NTSTATUS insert_view(struct view_request *r, u64 *base)
+{
+	struct address_space *as = &r->p->as;
+	MMVAD *v = ExAllocatePool(sizeof(*v), TAG('V', 'a', 'd', 'm'));
+	NTSTATUS st;
+
+	if (!v)
+		return STATUS_INSUFFICIENT_RESOURCES;
+	v->type = r->ca->image ? VAD_IMAGE : VAD_MAPPED;
+	v->prot = (u8)(r->ca->image ? MM_EXECUTE_WRITECOPY : r->prot);
+	v->win32_prot = mm_win32_prot(v->prot);
+	v->ca = r->ca;
+	v->first = r->first;
+	v->inherit = r->inherit;
+	v->commit = copy_pages(r->ca, r->first, r->pages, r->prot);
+	if (v->commit && (st = mm_charge(as, v->commit))) {
+		ExFreePool(v);
+		return st;
+	}
+	mutex_lock(&as->lock);
+	if (as->dying) {
+		st = STATUS_PROCESS_IS_TERMINATING;
+	} else if (r->type & MEM_REPLACE_PLACEHOLDER) {
+		MMVAD *hole = r->base ? mm_find_vad(as, r->base) : NULL;
+
+		if (!hole || !hole->placeholder || vad_va(hole) != r->base ||
+		    vad_end(hole) != r->base + (r->pages << PAGE_SHIFT)) {
+			st = STATUS_CONFLICTING_ADDRESSES;
+		} else {
+			mm_free_vad(as, hole);
+			v->from_placeholder = true;
+			st = mm_insert_vad(as, v, r->base, r->pages << PAGE_SHIFT, PAGE_SIZE, 0,
+					   as->highest, false);
+		}
+	} else {
+		st = mm_insert_vad(as, v, r->base, r->pages << PAGE_SHIFT, MM_GRANULARITY,
+				   r->lowest, r->highest, r->type & MEM_TOP_DOWN);
+	}
+	if (!st) {
+		__atomic_add_fetch(&r->ca->views, 1, __ATOMIC_SEQ_CST);
+		if (writes(r->prot))
+			__atomic_add_fetch(&r->ca->writable_views, 1, __ATOMIC_SEQ_CST);
+		*base = vad_va(v);
+	}
+	mutex_unlock(&as->lock);
+	if (st) {
+		if (v->commit)
+			mm_uncharge(as, v->commit);
+		ExFreePool(v);
+	}
+	return st;
+}
+
+static NTSTATUS map_image(struct view_request *r, u64 *base, u64 *size)
+{
+	u64 asked = r->base;
+	NTSTATUS st;
+
+	r->first = 0;
+	r->pages = r->ca->pages;
+	r->base = asked ? asked : r->ca->base;
+	if (r->base + r->ca->size - 1 > r->highest)
+		st = STATUS_CONFLICTING_ADDRESSES;
+	else if (asked && asked != r->ca->base)
+		st = STATUS_CONFLICTING_ADDRESSES;
+	else
+		st = insert_view(r, base);
+	/* Taken: a copy of its own, based where there is room. Pages cannot be shared then. */
+	if (st == STATUS_CONFLICTING_ADDRESSES && r->ca->relocs.pages) {
+		struct control_area *mine;
+		MMVAD probe = {0};
+		u64 to = asked;
+
+		if (!to) {
+			mutex_lock(&r->p->as.lock);
+			st = mm_insert_vad(&r->p->as, &probe, 0, r->ca->size, MM_GRANULARITY,
+					   r->lowest, r->highest, false);
+			if (!st) {
+				to = vad_va(&probe);
+				r->p->as.virtual_size -= vad_end(&probe) - to;
+				vad_remove(&r->p->as.vads, &probe.node);
+			}
+			mutex_unlock(&r->p->as.lock);
+			if (st)
+				return st;
+		}
+		st = mm_image_control_area(r->ca->file, to, &mine);
+		if (st)
+			return st;
+		mm_dereference_ca(r->ca);
+		r->ca = mine;
+		r->base = to;
+		st = insert_view(r, base);
+	}
+	*size = r->ca->size;
+	return st;
+}
+
+NTSTATUS mm_map_view(EPROCESS *p, struct section *s, u64 *base, u64 offset, u64 *size, u32 type,
+		     u32 prot, u64 lowest, u64 highest, bool inherit)
+{
+	struct view_request r = {
+		.p = p,
+		.ca = s->ca,
+		.base = *base,
+		.type = type,
+		.prot = prot,
+		.lowest = lowest,
+		.highest = highest,
+		.inherit = inherit,
+	};
+	NTSTATUS st;
+
+	mm_reference_ca(s->ca);
+	if (s->ca->image) {
+		st = map_image(&r, base, size);
+	} else {
+		u64 bytes = *size ? *size : s->size > offset ? s->size - offset : 0;
+
+		if (offset >= s->size || bytes > s->size - offset) {
+			/* to the end of the last page is still inside */
+			if (offset >= s->size || !bytes ||
+			    bytes > ALIGN_UP(s->size, PAGE_SIZE) - offset || *size > s->size - offset)
+				st = STATUS_INVALID_VIEW_SIZE;
+			else
+				st = STATUS_SUCCESS;
+		} else {
+			st = STATUS_SUCCESS;
+		}
+		if (!st) {
+			r.first = offset >> PAGE_SHIFT;
+			r.pages = ALIGN_UP(bytes, PAGE_SIZE) >> PAGE_SHIFT;
+			st = insert_view(&r, base);
+			*size = r.pages << PAGE_SHIFT;
+		}
+	}
+	if (!NT_SUCCESS(st))
+		mm_dereference_ca(r.ca);
+	return st;
+}
+
+/* => A; deletes v */
+NTSTATUS mm_unmap_vad(EPROCESS *p, MMVAD *v)
+{
+	struct control_area *ca = v->ca;
+	u64 commit = v->commit;
+
+	mm_delete_pages(&p->as, v, vad_va(v), vad_end(v), 0);
+	if (!ca->image && writes(v->prot))
+		__atomic_sub_fetch(&ca->writable_views, 1, __ATOMIC_SEQ_CST);
+	__atomic_sub_fetch(&ca->views, 1, __ATOMIC_SEQ_CST);
+	mm_free_vad(&p->as, v);
+	if (commit)
+		mm_uncharge(&p->as, commit);
+	mm_dereference_ca(ca);
+	return STATUS_SUCCESS;
+}
+
+NTSTATUS mm_commit_view(struct address_space *as, MMVAD *v, u64 start, u64 end, u32 prot,
+			u64 *pages)
+{
+	struct control_area *ca = v->ca;
+	u64 fresh = 0;
+	bool flush = false;
+	KIRQL old;
+
+	if (ca->file || ca->image)
+		return STATUS_ALREADY_COMMITTED;
+	if (mm_check_view_prot(v, &prot))
+		return STATUS_SECTION_PROTECTION;
+	for (u64 va = start; va < end; va = ALIGN_DOWN(va, LARGE_PAGE_SIZE) + LARGE_PAGE_SIZE)
+		if (!mm_make_pte(as, va))
+			return STATUS_INSUFFICIENT_RESOURCES;
+	for (u64 va = start; va < end; va += PAGE_SIZE) {
+		MMPTE *pte = mm_find_pte(as, va);
+
+		old = KeAcquireSpinLock(&pfn_lock);
+		if (!*vad_proto(v, va) && fresh < *pages) {
+			*vad_proto(v, va) = pte_demand_zero(MM_READWRITE);
+			fresh++;
+		}
+		KeReleaseSpinLock(&pfn_lock, old);
+		flush |= *pte & PTE_VALID;
+		if (prot != v->prot || *pte)
+			mm_set_protection(as, v, va, pte, prot);
+	}
+	if (flush)
+		ke_flush_tlb_all(as->cpus);
+	/* the charge is the section's from now on, not the process's */
+	if (fresh) {
+		mm_uncharge(as, fresh);
+		require(NT_SUCCESS(mm_charge(NULL, fresh)));
+	}
+	__atomic_add_fetch(&ca->charged, fresh, __ATOMIC_SEQ_CST);
+	*pages -= fresh;
+	return STATUS_SUCCESS;
+}
+
+void mm_harvest_all(struct control_area *ca)
+{
+	mutex_lock(&mm_spaces_lock);
+	LIST_FOR_EACH(e, &mm_spaces) {
+		struct address_space *as = CONTAINER_OF(e, struct address_space, all);
+
+		mutex_lock(&as->lock);
+		for (struct vad_node *n = vad_first(&as->vads); n; n = vad_next(n)) {
+			MMVAD *v = CONTAINER_OF(n, MMVAD, node);
+
+			if (v->ca == ca && writes(v->prot))
+				mm_harvest_dirty(as, v, vad_va(v), vad_end(v));
+		}
+		mutex_unlock(&as->lock);
+	}
+	mutex_unlock(&mm_spaces_lock);
+}

@@ -1,0 +1,50 @@
+/* Between the files that implement the virtual memory calls. */
+#ifndef NTMM_MM_VMCALLS_H
+#define NTMM_MM_VMCALLS_H
+
+#include "guest/mm/mi.h"
+
+#define SE_LOCK_MEMORY 4u /* SeLockMemoryPrivilege */
+bool SeHasPrivilege(u32 luid);
+
+/* One allocation, checked or not yet. Bytes and addresses. */
+struct alloc_request {
+	u64 base, size;	 /* in: as asked; out: as given */
+	u32 type, protect; /* MEM_*, PAGE_* */
+	u32 prot;	 /* code of protect; mm_check_alloc makes it */
+	u64 lowest, highest, align;
+	bool extended; /* NtAllocateVirtualMemoryEx: placeholders may be used */
+	u64 attributes; /* MEM_EXTENDED_PARAMETER_* flags */
+};
+
+NTSTATUS mm_check_alloc(struct address_space *as, struct alloc_request *r);
+NTSTATUS mm_allocate(EPROCESS *p, struct alloc_request *r);
+NTSTATUS mm_zero_bits_limit(u64 bits, u64 highest, u64 *limit);
+NTSTATUS mm_allocate_large(EPROCESS *p, struct alloc_request *r);
+/* Commits pages of a SEC_RESERVE view. *pages: charged by the caller; what was used is taken off. */
+NTSTATUS mm_commit_view(struct address_space *as, MMVAD *v, u64 start, u64 end, u32 prot,
+			u64 *pages);
+/* => A */
+NTSTATUS mm_reset_range(struct address_space *as, u64 start, u64 end, bool undo);
+
+
+void mm_free_large(struct address_space *as, MMVAD *v);		 /* => A */
+bool mm_is_shared_write(const MMVAD *v, u64 va);		 /* an image's shared section */
+void mm_note_stack_guard(u64 start, u64 end);
+NTSTATUS mm_query_filename(EPROCESS *p, u64 va, void *out, u64 length, u64 *returned);
+NTSTATUS mm_query_working_set(EPROCESS *p, void *out, u64 length, u64 *returned);
+NTSTATUS mm_query_working_set_ex(EPROCESS *p, void *out, u64 length, u64 *returned);
+NTSTATUS mm_query_image(EPROCESS *p, u64 va, void *out, u64 length, u64 *returned);
+
+/* Whether a view lets its pages become *prot; images turn writable into copy-on-write. */
+NTSTATUS mm_check_view_prot(const MMVAD *v, u32 *prot);
+
+/* MEM_EXTENDED_PARAMETERs, captured. */
+struct extended {
+	bool has_address;
+	u64 lowest, highest, alignment; /* MEM_ADDRESS_REQUIREMENTS; highest inclusive, 0: none */
+	u64 attributes;			/* MEM_EXTENDED_PARAMETER_* flags */
+};
+NTSTATUS mm_capture_extended(const void *parameters, u32 count, struct extended *out);
+
+#endif

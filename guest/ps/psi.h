@@ -1,0 +1,82 @@
+/* Between the files of ps. */
+#ifndef NTMM_PS_PSI_H
+#define NTMM_PS_PSI_H
+
+#include "guest/ps/ps.h"
+#include "guest/mm/pe.h"
+
+struct FILE_OBJECT;
+
+#define THREAD_TERMINATE	 0x0001u
+#define THREAD_SUSPEND_RESUME	 0x0002u
+#define THREAD_GET_CONTEXT	 0x0008u
+#define THREAD_SET_CONTEXT	 0x0010u
+#define THREAD_SET_INFORMATION	 0x0020u
+#define THREAD_QUERY_INFORMATION 0x0040u
+#define THREAD_QUERY_LIMITED	 0x0800u
+#define THREAD_ALL_ACCESS	 0x1fffffu
+#define PROCESS_ALL_ACCESS	 0x1fffffu
+#define PROCESS_CREATE_THREAD	 0x0002u
+#define PROCESS_SET_INFORMATION	 0x0200u
+
+/* ntdll's entries the kernel jumps to */
+enum ntdll_entry {
+	NTDLL_INITIALIZE_THUNK,
+	NTDLL_USER_THREAD_START,
+	NTDLL_EXCEPTION_DISPATCHER,
+	NTDLL_APC_DISPATCHER,
+	NTDLL_ENTRIES
+};
+u64 ps_ntdll_entry(enum ntdll_entry e); /* in the current process; 0: not exported */
+
+extern struct mutex ps_lock;
+extern struct list ps_processes;
+u32 ps_new_id(void);
+EPROCESS *ps_find_process(u32 pid); /* referenced, or NULL */
+ETHREAD *ps_find_thread(u32 tid);
+
+/* Makes a user thread, suspended: it runs after ps_resume(). stack sizes in bytes. */
+struct thread_request {
+	u64 start, argument;
+	u64 stack_commit, stack_reserve;
+	bool first;	/* of its process: sets up the process's memory, too */
+	bool suspended; /* stays so until NtResumeThread */
+	void *startup;	/* first: struct startup, owned by the thread from then on */
+};
+NTSTATUS ps_create_thread(EPROCESS *p, const struct thread_request *r, ETHREAD **out);
+
+/* What the first thread of a process writes into its memory. UTF-16 in pool, counts in characters. */
+struct startup {
+	u16 *image_path, *command_line, *cwd, *environment;
+	u32 image_chars, command_chars, cwd_chars, environment_chars;
+	HANDLE std[3];
+	HANDLE cwd_handle;
+	u32 window_flags;
+	u16 *desktop, *title;
+	u32 desktop_chars, title_chars;
+	u8 *runtime_data;
+	u32 runtime_bytes;
+};
+void ps_free_startup(struct startup *s);
+NTSTATUS ps_write_startup(struct startup *s); /* in the process itself */
+
+/* An empty process around an EXE's control area. */
+NTSTATUS ps_create_process(struct FILE_OBJECT *exe, const u16 *path, u32 chars, EPROCESS *parent,
+			   EPROCESS **out);
+void ps_rundown(EPROCESS *p); /* the last thread: handles, memory */
+void ps_thread_gone(ETHREAD *t);
+
+void ps_test_alert(KTHREAD *t);
+NTSTATUS ps_stop_for_context(ETHREAD *t); /* suspended, or waits until it is out of user mode */
+u32 ps_suspend(ETHREAD *t, NTSTATUS *st);
+u32 ps_resume(ETHREAD *t);
+
+NTSTATUS ps_queue_apc(ETHREAD *t, u64 routine, u64 context, u64 arg1, u64 arg2);
+void ps_terminate_other(ETHREAD *t, NTSTATUS status);	  /* => P held */
+void ps_terminate_others(EPROCESS *p, NTSTATUS status); /* => P not held */
+
+/* TEBs: one slot of the process's region each */
+NTSTATUS ps_allocate_teb(EPROCESS *p, u64 *teb);
+void ps_free_teb(EPROCESS *p, u64 teb);
+
+#endif
