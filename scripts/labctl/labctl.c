@@ -63,7 +63,7 @@ static void add_writable(struct lab_options *o, const char *folder)
 		lab_die("--rw %s: too many", folder);
 	char *path = realpath(folder, NULL);
 	if (!path)
-		lab_die("--rw %s: there is no such folder", folder);
+		return; /* the command says better what it misses */
 	o->writable[o->writables++] = path;
 }
 
