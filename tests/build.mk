@@ -3,13 +3,15 @@
 # --- Native tests: one program a suite, built with ASan and UBSan -------------------------------
 # To add one: its name here, and CHECK_name_SRCS below (tests/unit/test_name.c has
 # `Suite *name_suite(void)`; also name what it tests). Optional: CHECK_name_CFLAGS, CHECK_name_LIBS.
-CHECK_SUITES := pagefile vadtree pfslots pe io
+CHECK_SUITES := pagefile vadtree pfslots pe ob io
 
 CHECK_pagefile_SRCS := tests/unit/test_pagefile.c $(PAGEFILE_SRCS)
 CHECK_pagefile_LIBS := $(PAGEFILE_LIBS)
 
 CHECK_vadtree_SRCS := tests/unit/test_vadtree.c guest/mm/vadtree.c
 CHECK_pe_SRCS := tests/unit/test_pe.c guest/mm/pe.c guest/mm/pe_reloc.c guest/mm/pe_export.c
+CHECK_ob_SRCS := tests/unit/test_ob.c guest/ob/attributes.c guest/ob/calls.c guest/ob/handle.c \
+	guest/ob/name.c guest/ob/object.c
 CHECK_pfslots_SRCS := tests/unit/test_pfslots.c guest/mm/pfslots.c
 CHECK_io_SRCS := tests/unit/test_io.c guest/io/names.c guest/io/path.c guest/io/p9wire.c
 
