@@ -85,6 +85,7 @@ static const int plain_calls[] = {
     SCMP_SYS(fcntl),
     SCMP_SYS(readlinkat),
     SCMP_SYS(rmdir),
+    SCMP_SYS(wait4),
     SCMP_SYS(unlink),
 };
 
