@@ -252,9 +252,10 @@ u64 nt_time(s64 unix_ns)
 
 s64 unix_time(u64 nt)
 {
-	const u64 most = 0x7fffffffffffffffull / 100;
-	s64 ticks = (s64)MIN(nt, most) - UNIX_EPOCH * 10000000ll;
+	const s64 most = 0x7fffffffffffffffll / 100;
+	s64 ticks = (s64)MIN(nt, (u64)INT64_MAX) - UNIX_EPOCH * 10000000ll;
 
+	ticks = ticks > most ? most : ticks < -most ? -most : ticks;
 	return ticks * 100;
 }
 
