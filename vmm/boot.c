@@ -3,7 +3,7 @@
  * information of Xen's "x86/HVM direct boot ABI" (start_info.h of Xen's public headers).
  *
  *   0x90000   struct start_info, module list, memory map, command line     one page
- *   kernel.end rounded up to a page: the run block (the first module)
+ *   behind the kernel's memory: the run block (the first module)
  */
 #include <errno.h>
 #include <string.h>
@@ -48,18 +48,26 @@ static uint64_t page_up(uint64_t v)
 	return (v + NTMM_PAGE_SIZE - 1) & ~(uint64_t)(NTMM_PAGE_SIZE - 1);
 }
 
+/* The run block lies behind the image and behind all that is read-only. */
+static uint64_t runblock_gpa(const struct elf_image *k)
+{
+	uint64_t gpa = page_up(k->end);
+
+	for (unsigned i = 0; i < k->nro; i++)
+		if (k->ro[i].end > gpa)
+			gpa = k->ro[i].end;
+	return gpa;
+}
+
 int boot_layout(struct vm *vm, struct vm_error *err)
 {
 	const struct elf_image *k = &vm->kernel;
-	uint64_t top = page_up(k->end) + page_up(vm->config.runblock_size);
+	uint64_t top = runblock_gpa(k) + page_up(vm->config.runblock_size);
 	int r = ept_layout_ram(&vm->ram.map, vm->config.memory);
 
 	if (r < 0)
 		return vm_fail(err, r, "%llu bytes of memory cannot be laid out",
 			       (unsigned long long)vm->config.memory);
-	for (unsigned i = 0; i < k->nro; i++)
-		if (k->ro[i].end > top)
-			top = k->ro[i].end;
 	if (top > vm->config.memory || top > NTMM_PCI_HOLE_START)
 		return vm_fail(
 		    err, -ENOMEM,
@@ -81,7 +89,7 @@ int boot_load(struct vm *vm, gpa_t *start_info, struct vm_error *err)
 	const uint64_t low = c->memory < NTMM_PCI_HOLE_START ? c->memory : NTMM_PCI_HOLE_START;
 	struct info_page *page = ram_ptr(&vm->ram, INFO_GPA, INFO_BYTES, EPT_W);
 	const char *cmdline = c->cmdline ? c->cmdline : "";
-	gpa_t module = page_up(k->end);
+	gpa_t module = runblock_gpa(k);
 
 	for (unsigned i = 0; i < k->nloads; i++)
 		memcpy(ram_ptr(&vm->ram, k->load[i].paddr, k->load[i].memsz, EPT_R),
