@@ -7,7 +7,7 @@ cp "$exe/hello.exe" hello.exe
 run "$ntmm" --help
 verdict "--help" all status_is 0 -- out_has '^usage: ntmm'
 run "$ntmm" run --help
-verdict "run --help" all status_is 0 -- out_has -- '--pagefile PATH:MIN'
+verdict "run --help" all status_is 0 -- out_has '--pagefile PATH:MIN'
 run "$ntmm" --version
 verdict "--version" all status_is 0 -- out_has '^ntmm [0-9]'
 run "$ntmm"
