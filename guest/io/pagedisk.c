@@ -371,7 +371,7 @@ static bool start_disk(struct pagedisk *d, const struct pci_function *pci)
 	if (!messages || !virtio_open(&d->dev, pci) ||
 	    !virtio_negotiate(&d->dev, BLK_F_SEG_MAX | BLK_F_DISCARD | VIRTIO_F_EVENT_IDX) ||
 	    !virtio_connect(&d->dev, pagedisk_dpc, d) ||
-	    !virtio_queue_setup(&d->dev, &d->q, 0, RING_SIZE) || d->q.size < 2 * MAX_SEGS)
+	    !virtio_queue_setup(&d->dev, &d->q, 0, RING_SIZE) || d->q.size < MAX_SEGS)
 		return false;
 	for (u32 i = 0; i < MAX_REQUESTS; i++) {
 		d->request[i].message = &messages[i];
