@@ -37,6 +37,10 @@ _Noreturn void ke_start(u64 start_info_pa)
 		ke_on_ntmm = r[1] == NTMM_CPUID_EBX && r[2] == r[1] && r[3] == r[1];
 	}
 	mark(NTMM_MARK_KERNEL_ENTRY);
+	if (!ke_on_ntmm) { /* a PC has two 8259s: masked for ever */
+		outb(0x21, 0xff);
+		outb(0xa1, 0xff);
+	}
 	ke_init_boot_cpu();
 	irql_set(DISPATCH_LEVEL);
 	ke_init_scheduler();
@@ -45,6 +49,7 @@ _Noreturn void ke_start(u64 start_info_pa)
 	ke_init_time();
 	mark(NTMM_MARK_MM_READY);
 	PsInitSystem();
+	ObInitSystem();
 	PsCreateSystemThread(phase1, NULL, 8, "phase 1");
 	sti();
 	ke_idle();

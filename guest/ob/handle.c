@@ -146,6 +146,16 @@ static void handle_gone(struct EPROCESS *p, void *object)
 
 /* ---- tables ---- */
 
+/* The table of p, locked; NULL when p never had one or has lost it. */
+static struct handle_table *lock_table(struct EPROCESS *p)
+{
+	struct handle_table *t = PsHandleTable(p);
+
+	if (t)
+		mutex_lock(&t->lock);
+	return t;
+}
+
 struct handle_table *ObCreateHandleTable(void)
 {
 	struct handle_table *t = ExAllocatePool(sizeof(*t), TAG('O', 'b', 't', 'b'));
@@ -157,11 +167,10 @@ struct handle_table *ObCreateHandleTable(void)
 
 void ObDestroyHandleTable(struct EPROCESS *p)
 {
-	struct handle_table *t = PsHandleTable(p);
+	struct handle_table *t = lock_table(p);
 
 	if (!t)
 		return;
-	mutex_lock(&t->lock);
 	t->dead = true; /* no handle is made from here on */
 	for (u32 i = 1; i < t->chunks * CHUNK_ENTRIES; i++) {
 		struct entry *e = entry_at(t, i);
@@ -282,11 +291,12 @@ NTSTATUS ObInheritHandleList(struct EPROCESS *parent, struct EPROCESS *child, co
 NTSTATUS ObCreateHandleIn(struct EPROCESS *p, void *object, ACCESS_MASK access, u32 attributes,
 			  HANDLE *handle)
 {
-	struct handle_table *t = PsHandleTable(p);
+	struct handle_table *t = lock_table(p);
 	NTSTATUS s;
 	u32 index;
 
-	mutex_lock(&t->lock);
+	if (!t)
+		return STATUS_PROCESS_IS_TERMINATING;
 	s = take_entry(t, &index);
 	if (NT_SUCCESS(s)) {
 		fill_entry(t, index, object, access, attributes);
@@ -312,7 +322,7 @@ static void *pseudo_object(struct EPROCESS *p, HANDLE h)
 NTSTATUS ob_query_handle(struct EPROCESS *p, HANDLE h, void **object, ACCESS_MASK *access,
 			 u32 *attributes)
 {
-	struct handle_table *t = PsHandleTable(p);
+	struct handle_table *t;
 	struct entry *e;
 
 	*object = pseudo_object(p, h);
@@ -322,7 +332,9 @@ NTSTATUS ob_query_handle(struct EPROCESS *p, HANDLE h, void **object, ACCESS_MAS
 		*access = ObGetType(*object)->all_access;
 		return STATUS_SUCCESS;
 	}
-	mutex_lock(&t->lock);
+	t = lock_table(p);
+	if (!t)
+		return STATUS_INVALID_HANDLE;
 	e = entry_of(t, h);
 	if (e) {
 		*object = e->object;
@@ -375,10 +387,11 @@ NTSTATUS ObQueryHandleAccess(HANDLE h, ACCESS_MASK *access)
 
 NTSTATUS ob_set_handle_attributes(struct EPROCESS *p, HANDLE h, u32 attributes)
 {
-	struct handle_table *t = PsHandleTable(p);
+	struct handle_table *t = lock_table(p);
 	struct entry *e;
 
-	mutex_lock(&t->lock);
+	if (!t)
+		return STATUS_INVALID_HANDLE;
 	e = entry_of(t, h);
 	if (e)
 		e->attributes = attributes & HANDLE_ATTRIBUTES;
@@ -388,14 +401,16 @@ NTSTATUS ob_set_handle_attributes(struct EPROCESS *p, HANDLE h, u32 attributes)
 
 NTSTATUS ObCloseHandleIn(struct EPROCESS *p, HANDLE h)
 {
-	struct handle_table *t = PsHandleTable(p);
+	struct handle_table *t;
 	void *object = NULL;
 	struct entry *e;
 	NTSTATUS s = STATUS_SUCCESS;
 
 	if (h >= LAST_PSEUDO)
 		return STATUS_SUCCESS;
-	mutex_lock(&t->lock);
+	t = lock_table(p);
+	if (!t)
+		return STATUS_INVALID_HANDLE;
 	e = entry_of(t, h);
 	if (!e)
 		s = STATUS_INVALID_HANDLE;

@@ -7,6 +7,7 @@
 #include "guest/mm/mi.h"
 #include "guest/mm/nt_memory.h"
 #include "guest/ke/aslr.h"
+#include "guest/ex/ex.h"
 #include "guest/ob/ob.h"
 #include "guest/io/io.h"
 #include "guest/abi/machine.h"
@@ -34,6 +35,7 @@ static void process_destroy(void *object)
 		mm_dereference_ca(p->image_section);
 	if (p->image_name)
 		ExFreePool(p->image_name);
+	ObFreeHandleTable(p->handles);
 }
 
 const struct object_type PsProcessType = {
@@ -238,6 +240,7 @@ NTSTATUS ps_create_process(struct FILE_OBJECT *exe, const u16 *path, u32 chars, 
 	p->image_section = ca;
 	p->image = ca->pe;
 	p->parent_pid = parent ? parent->pid : 0;
+	SeInitPrivileges(p, parent);
 	p->pid = ps_new_id();
 	if (ke_aslr_enabled()) /* 24 bits of 64 KB steps below, 8 bits for small spaces */
 		p->as.bottom_up += ke_aslr(highest > HIGHEST_2GB ? 1ul << 24 : 1ul << 8) *
@@ -352,8 +355,7 @@ void ps_rundown(EPROCESS *p)
 	KIRQL old;
 
 	p->exit_time = KeQuerySystemTime();
-	ObDestroyHandleTable(p);
-	p->handles = NULL;
+	ObDestroyHandleTable(p); /* dead from here on; freed with the process */
 	MmCleanAddressSpace(&p->as);
 	require(p->as.commit == 0);
 	old = KeAcquireSpinLock(&ke_dispatcher_lock);
