@@ -5,4 +5,4 @@ GUEST_OB_SRCS := guest/mm/vadtree.c guest/mm/pfslots.c \
 	guest/ob/name.c guest/ob/object.c \
 	guest/ex/create.c guest/ex/event.c guest/ex/mutant.c guest/ex/privilege.c \
 	guest/ex/semaphore.c guest/ex/sysinfo.c guest/ex/sysmemory.c guest/ex/sysprocess.c \
-	guest/ex/time.c guest/ex/token.c guest/ex/wait.c
+	guest/ex/time.c guest/ex/timer.c guest/ex/token.c guest/ex/wait.c

@@ -72,6 +72,7 @@ u32 ps_suspend(ETHREAD *t, NTSTATUS *st);
 u32 ps_resume(ETHREAD *t);
 
 NTSTATUS ps_queue_apc(ETHREAD *t, u64 routine, u64 context, u64 arg1, u64 arg2);
+void ps_remove_apc(ETHREAD *t, u64 routine, u64 context);
 void ps_terminate_other(ETHREAD *t, NTSTATUS status);	  /* => P held */
 void ps_terminate_others(EPROCESS *p, NTSTATUS status); /* => P not held */
 

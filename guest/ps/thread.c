@@ -231,6 +231,27 @@ NTSTATUS ps_queue_apc(ETHREAD *t, u64 routine, u64 context, u64 arg1, u64 arg2)
 	return STATUS_SUCCESS;
 }
 
+/* Takes back a queued APC that has not been delivered. */
+void ps_remove_apc(ETHREAD *t, u64 routine, u64 context)
+{
+	KIRQL old = KeAcquireSpinLock(&ke_dispatcher_lock);
+	struct apc *found = NULL;
+
+	LIST_FOR_EACH(e, &t->k.user_apcs) {
+		struct apc *a = CONTAINER_OF(e, struct apc, entry);
+
+		if (a->routine == routine && a->context == context) {
+			found = a;
+			break;
+		}
+	}
+	if (found)
+		list_remove(&found->entry);
+	KeReleaseSpinLock(&ke_dispatcher_lock, old);
+	if (found)
+		ExFreePool(found);
+}
+
 /* ---- suspension ---- */
 
 #define MAXIMUM_SUSPEND_COUNT 127u
