@@ -6,6 +6,7 @@
  * is at MM_DIRECT_MAP.
  */
 #include "guest/mm/mi.h"
+#include "guest/mm/pin.h"
 #include "guest/ke/runblock.h"
 #include "guest/abi/machine.h"
 #include "guest/abi/runblock.h"
@@ -166,6 +167,18 @@ static void map_image(void)
 	}
 }
 
+/* Entries that share a page of the database with [first, end) but are no RAM. */
+static void mark_hole(u64 first, u64 end)
+{
+	u64 low = ALIGN_DOWN((u64)&mm_pfn[first], PAGE_SIZE);
+	u64 high = ALIGN_UP((u64)&mm_pfn[end], PAGE_SIZE);
+
+	for (u64 p = first; p-- > 0 && (u64)&mm_pfn[p] >= low;)
+		mm_pfn[p].state = PFN_BAD;
+	for (u64 p = end; (u64)&mm_pfn[p + 1] <= high; p++)
+		mm_pfn[p].state = PFN_BAD;
+}
+
 static void build_pfn_database(void)
 {
 	for (u32 i = 0; i < ram_count; i++) {
@@ -180,6 +193,7 @@ static void build_pfn_database(void)
 					 PTE_HW_WRITE | PTE_GLOBAL | PTE_NX | PTE_ACCESSED |
 						 PTE_DIRTY);
 		}
+		mark_hole(first, end);
 		mm_highest_pfn = MAX(mm_highest_pfn, (pfn_t)(end - 1));
 	}
 }
@@ -283,6 +297,7 @@ void *MmAllocateContiguous(u64 bytes)
 
 void MmInitPaging(void)
 {
+	mm_init_pin();
 	mm_init_pagefiles();
 	mm_init_writer();
 	mm_init_balance();

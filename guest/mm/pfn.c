@@ -13,8 +13,12 @@ struct ntmm_counters MmCounters __attribute__((aligned(4096)));
 
 bool pfn_is_ram(pfn_t p)
 {
-	return p && p <= mm_highest_pfn && mm_system_pte((u64)&mm_pfn[p]) &&
-	       mm_pfn[p].state != PFN_BAD;
+	MMPTE *pte;
+
+	if (!p || p > mm_highest_pfn)
+		return false;
+	pte = mm_system_pte((u64)&mm_pfn[p]);
+	return pte && *pte & PTE_VALID && mm_pfn[p].state != PFN_BAD;
 }
 
 static struct page_list *list_of(const MMPFN *f)
