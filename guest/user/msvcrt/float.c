@@ -134,7 +134,7 @@ static char *put_hexadecimal(struct float_text *text, char *at, double value, un
 
 	text->hexadecimal = true;
 	if (precision < 0)
-		precision = DEFAULT_PRECISION;
+		precision = MANTISSA_HEX_DIGITS;
 	if (precision < MANTISSA_HEX_DIGITS) {
 		int cut = 4 * (MANTISSA_HEX_DIGITS - precision);
 		uint64_t all = (uint64_t)whole << 52 | fraction, half = 1ull << (cut - 1);
@@ -248,4 +248,113 @@ void format_float(struct float_text *text, double value, unsigned conversion, in
 void format_float_free(struct float_text *text)
 {
 	free(text->allocated);
+}
+
+/*
+ * _ecvt and _fcvt: digits alone, filled up with zeros, the point's place and the sign apart.
+ */
+static errno_t write_digits(char *to, size_t room, double value, int mode, int count, int *point,
+			    int *negative)
+{
+	char digits[MAX_SIGNIFICANT];
+	const char *name = special(value);
+	size_t n, wanted;
+	bool sign = false;
+
+	if (!to || !room || !point || !negative)
+		return crt_invalid(EINVAL);
+	if (count < 0)
+		count = 0;
+	if (name) {
+		/* "1#INF" and the like, with the point after the first. */
+		sign = bits_of(value) >> 63;
+		strcpy(digits, "1");
+		strcat(digits, name);
+		*point = 1;
+	} else {
+		*point = number_digits(value, mode, count, digits, sizeof(digits), &sign);
+		if (value == 0)
+			*point = 0;
+	}
+	*negative = sign;
+	n = strlen(digits);
+	wanted = mode == NUMBER_SIGNIFICANT ? (size_t)count
+		 : *point + count > 0	    ? (size_t)(*point + count)
+					    : 0;
+	if (wanted >= room)
+		return crt_invalid(ERANGE);
+	memset(to, '0', wanted);
+	memcpy(to, digits, n < wanted ? n : wanted);
+	to[wanted] = 0;
+	return 0;
+}
+
+errno_t _ecvt_s(char *to, size_t room, double value, int count, int *point, int *negative)
+{
+	return write_digits(to, room, value, NUMBER_SIGNIFICANT, count, point, negative);
+}
+
+errno_t _fcvt_s(char *to, size_t room, double value, int count, int *point, int *negative)
+{
+	return write_digits(to, room, value, NUMBER_AFTER_POINT, count, point, negative);
+}
+
+/* The longest text that the thread's buffer takes. */
+static int fitting(int count, int other)
+{
+	enum { ROOM = sizeof(crt_thread()->cvt_text) };
+
+	return count + other > ROOM - 2 ? ROOM - 2 - other : count;
+}
+
+char *_ecvt(double value, int count, int *point, int *negative)
+{
+	char *text = crt_thread()->cvt_text;
+
+	_ecvt_s(text, sizeof(crt_thread()->cvt_text), value, fitting(count, 0), point, negative);
+	return text;
+}
+
+char *_fcvt(double value, int count, int *point, int *negative)
+{
+	enum { MOST_WHOLE_DIGITS = 309 };
+	char *text = crt_thread()->cvt_text;
+
+	_fcvt_s(text, sizeof(crt_thread()->cvt_text), value, fitting(count, MOST_WHOLE_DIGITS),
+		point, negative);
+	return text;
+}
+
+/* As %g, but a whole number keeps its point. */
+errno_t _gcvt_s(char *to, size_t room, double value, int count)
+{
+	struct float_text text;
+	bool point;
+	size_t n;
+
+	if (!to || !room || count < 0)
+		return crt_invalid(EINVAL);
+	format_float(&text, value, 'g', count, false, false);
+	point = text.length && !memchr(text.body, '.', text.length);
+	n = text.negative + text.length + point + strlen(text.exponent);
+	if (n >= room) {
+		format_float_free(&text);
+		*to = 0;
+		return crt_invalid(ERANGE);
+	}
+	if (text.negative)
+		*to++ = '-';
+	memcpy(to, text.body, text.length);
+	to += text.length;
+	if (point)
+		*to++ = '.';
+	strcpy(to, text.exponent);
+	format_float_free(&text);
+	return 0;
+}
+
+char *_gcvt(double value, int count, char *to)
+{
+	_gcvt_s(to, SIZE_MAX, value, count);
+	return to;
 }

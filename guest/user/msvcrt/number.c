@@ -193,24 +193,46 @@ int crt_atoflt(float *value, char *text)
 	return result;
 }
 
-/* The digits of a number; infinities and NaN give their Microsoft names as "digits". */
+/*
+ * Gay's routines round ties to even, Microsoft's printf away from zero. So one digit more than
+ * wanted is asked for; when that is a 5, the exact expansion decides.
+ */
 int number_digits(double value, int mode, int count, char *digits, size_t room, bool *negative)
 {
-	int point, sign;
-	char *end, *text;
-	size_t n;
+	enum { EXACT = 1100 };
+	int point, sign, wanted;
+	char *text = __dtoa(value, mode, count + 1, &point, &sign, NULL);
 
-	text = __dtoa(value, mode, count, &point, &sign, &end);
-	if (!text) {
-		*digits = 0;
+	*digits = 0;
+	if (!text)
 		return 1;
+	wanted = mode == NUMBER_SIGNIFICANT ? count : point + count;
+	if (wanted >= 0 && (int)strlen(text) > wanted && text[wanted] == '5') {
+		__freedtoa(text);
+		text = __dtoa(value, NUMBER_SIGNIFICANT, EXACT, &point, &sign, NULL);
+		if (!text)
+			return 1;
 	}
 	*negative = sign;
-	n = end - text;
-	if (n >= room)
-		n = room - 1;
-	memcpy(digits, text, n);
-	digits[n] = 0;
+	if (wanted < 0 || (int)strlen(text) <= wanted) {
+		strcpy_s(digits, room, text);
+	} else {
+		bool up = text[wanted] >= '5';
+		int n = wanted;
+
+		memcpy(digits, text, wanted);
+		while (up && n > 0 && digits[n - 1] == '9')
+			n--;
+		if (up && n > 0) {
+			digits[n - 1]++;
+		} else if (up) {
+			digits[n++] = '1';
+			point++;
+		}
+		while (n > 0 && digits[n - 1] == '0')
+			n--;
+		digits[n] = 0;
+	}
 	__freedtoa(text);
 	return point;
 }
