@@ -13,6 +13,7 @@
 
 #define MAX_ENTRIES	256u
 #define APIC_BUS_KHZ	1000000u /* KVM's local APIC timer counts nanoseconds */
+#define XCR0_STARTS	7u	 /* x87, SSE, AVX */
 #define HYPERVISOR_BASE 0x40000000u
 #define HYPERVISOR_LAST 0x4fffffffu
 
@@ -72,6 +73,23 @@ static void add_ours(struct kvm_cpuid2 *c, const struct vm *vm)
 		c->entries[c->nent++] = ours[i];
 }
 
+/*
+ * XCR0 starts as what the kernel will set: x87, SSE, AVX as far as they are there. The architecture
+ * has it start with x87 alone, but an emulated SVM may not intercept XSETBV (QEMU 7's does not);
+ * KVM would then keep loading the old value on every entry.
+ */
+static int preset_xcr0(struct vcpu *vcpu, const struct kvm_cpuid2 *c)
+{
+	struct kvm_xcrs xcrs = {.nr_xcrs = 1};
+
+	for (unsigned i = 0; i < c->nent; i++)
+		if (c->entries[i].function == 0xd && c->entries[i].index == 0)
+			xcrs.xcrs[0].value = c->entries[i].eax & XCR0_STARTS;
+	if (xcrs.xcrs[0].value == 0)
+		return 0; /* no XSAVE */
+	return ioctl(vcpu->fd, KVM_SET_XCRS, &xcrs) < 0 ? -errno : 0;
+}
+
 int cpuid_setup(struct vm *vm, struct vcpu *vcpu, struct vm_error *err)
 {
 	struct kvm_cpuid2 *c;
@@ -117,6 +135,8 @@ int cpuid_setup(struct vm *vm, struct vcpu *vcpu, struct vm_error *err)
 	add_ours(c, vm);
 	if (ioctl(vcpu->fd, KVM_SET_CPUID2, c) < 0)
 		r = vm_fail(err, -errno, "KVM_SET_CPUID2: %s", strerror(errno));
+	else if ((r = preset_xcr0(vcpu, c)) < 0)
+		vm_fail(err, r, "KVM_SET_XCRS: %s", strerror(-r));
 out:
 	free(c);
 	return r;
