@@ -47,10 +47,14 @@ found:
 		f->state = PFN_ACTIVE;
 		f->flags = flags;
 		f->pte_frame = 0;
-		if (dirty)
-			mm_zero_page(p);
+		f->flink = dirty; /* an active frame is on no list */
 	}
 	KeReleaseSpinLock(&pfn_lock, old);
+	for (n = 0; n < pages; n++) /* a gigabyte takes too long for F */
+		if (mm_pfn[first + n].flink) {
+			mm_pfn[first + n].flink = 0;
+			mm_zero_page((pfn_t)(first + n));
+		}
 	return (pfn_t)first;
 }
 
