@@ -142,7 +142,11 @@ NTSYSCALL NTSTATUS NtQueryVirtualMemory(HANDLE process, u64 va, u32 class, void 
 		st = STATUS_INVALID_INFO_CLASS;
 	}
 	ObDereferenceObject(p);
-	if (!st && user_returned)
-		st = copy_to_user(user_returned, &returned, 8);
+	if (returned && user_returned) { /* also tells how long a buffer too short should be */
+		NTSTATUS back = copy_to_user(user_returned, &returned, 8);
+
+		if (!st)
+			st = back;
+	}
 	return st;
 }
