@@ -27,7 +27,6 @@ struct fault {
 	bool write, fetch, single;
 	MMVAD *vad;
 	MMPTE *pte;
-	u64 guard; /* page whose guard was removed: after the locks are dropped, see about the stack */
 };
 
 /* ---- protection ---- */
@@ -65,7 +64,6 @@ static void remove_guard(struct fault *f, u32 prot)
 		mm_pfn[pte_pfn(p)].original_pte =
 			pte_with_prot(mm_pfn[pte_pfn(p)].original_pte, prot);
 	KeReleaseSpinLock(&pfn_lock, old);
-	f->guard = f->va;
 	counter_inc(MmCounters.faults_guard);
 }
 
@@ -243,7 +241,8 @@ static NTSTATUS copy_on_write(struct fault *f, u32 prot, pfn_t src, bool was_val
 	memcpy(pfn_to_va(p), pfn_to_va(src), PAGE_SIZE);
 	mm_pfn[p].flags |= PFN_F_MODIFIED;
 	if (was_valid) {
-		pte_set(f->pte, hardware_write(f, pte_valid(p, own)));
+		pte_set(f->pte,
+			hardware_write(f, pte_valid(p, own)) | (*f->pte & PTE_LOCKED));
 		ke_flush_tlb_page(f->as->cpus, f->va & ~(PAGE_SIZE - 1));
 	} else {
 		add_valid(f, p, own);
@@ -408,9 +407,8 @@ static NTSTATUS one_try(struct fault *f)
 	return resolve[pte_kind(*f->pte)](f);
 }
 
-NTSTATUS MmAccessFault(u64 va, u32 error, struct ktrap_frame *frame, NTSTATUS *io_status)
+NTSTATUS mm_fault(struct address_space *as, u64 va, u32 error, NTSTATUS *io_status)
 {
-	struct address_space *as = &PsGetCurrentProcess()->as;
 	struct fault f = {
 		.as = as,
 		.va = va,
@@ -434,8 +432,15 @@ NTSTATUS MmAccessFault(u64 va, u32 error, struct ktrap_frame *frame, NTSTATUS *i
 		return STATUS_IN_PAGE_ERROR;
 	}
 	mutex_unlock(&as->lock);
+	return st;
+}
+
+NTSTATUS MmAccessFault(u64 va, u32 error, struct ktrap_frame *frame, NTSTATUS *io_status)
+{
+	NTSTATUS st = mm_fault(&PsGetCurrentProcess()->as, va, error, io_status);
+
 	if (st == STATUS_GUARD_PAGE_VIOLATION)
-		st = mm_grow_stack(f.guard, frame);
+		st = mm_grow_stack(va, frame);
 	if (st == STATUS_ACCESS_VIOLATION)
 		counter_inc(MmCounters.faults_access);
 	return st;

@@ -329,6 +329,10 @@ NTSTATUS mm_unmap_vad(struct EPROCESS *p, MMVAD *v); /* a view of any kind; dele
 NTSTATUS mm_delete_vad(struct EPROCESS *p, MMVAD *v); /* private or view */
 
 NTSTATUS mm_grow_stack(u64 va, struct ktrap_frame *frame);
+/* What an access to va (error: PF_WRITE, PF_FETCH) by anybody does in this address space; as
+ * MmAccessFault, but a guard page is only removed: no stack grows. The page may be gone again as soon
+ * as it returns: look under A. => A not held, PASSIVE */
+NTSTATUS mm_fault(struct address_space *as, u64 va, u32 error, NTSTATUS *io_status);
 
 /* ---- commit (commit.c) ---- */
 NTSTATUS mm_charge(struct address_space *as, u64 pages); /* as may be NULL: the system. PASSIVE */
