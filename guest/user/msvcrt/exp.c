@@ -269,8 +269,8 @@ double sinh(double x)
 		return math_error(_OVERFLOW, "sinh", x, 0,
 				  _copysign(bits_double(DOUBLE_INFINITY), x));
 	control = x87_begin();
-	e = exp_minus_1(x);
-	result = (double)((e + e / (e + 1)) / 2);
+	e = exp_minus_1(fabs(x));
+	result = _copysign((double)((e + e / (e + 1)) / 2), x);
 	x87_end(control);
 	return is_infinite(result) ? math_error(_OVERFLOW, "sinh", x, 0, result) : result;
 }
