@@ -68,7 +68,10 @@ trap_common:
 	testb $3, 18*8(%rsp) /* CS */
 	jz 1f
 	swapgs
-1:	mov %rsp, %rdi
+1:	cmpl $0, syscall_smap(%rip)
+	je 3f
+	clac /* an interrupted copy from user memory has it lifted; IRETQ lifts it again */
+3:	mov %rsp, %rdi
 	xor %ebp, %ebp
 	call ke_trap
 	.global trap_return

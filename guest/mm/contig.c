@@ -47,6 +47,7 @@ found:
 		f->state = PFN_ACTIVE;
 		f->flags = flags;
 		f->pte_frame = 0;
+		f->priority = 5;
 		f->flink = dirty; /* an active frame is on no list */
 	}
 	KeReleaseSpinLock(&pfn_lock, old);

@@ -1,5 +1,6 @@
 /* NtFreeVirtualMemory: decommit and release, whole regions and parts of them, placeholders. */
 #include "guest/mm/nt_memory.h"
+#include "guest/mm/pin.h"
 #include "guest/mm/vmcalls.h"
 #include "guest/ke/syscall.h"
 
@@ -269,6 +270,7 @@ void MmCleanAddressSpace(struct address_space *as)
 	as->dying = true;
 	while ((n = vad_first(&as->vads)))
 		require(NT_SUCCESS(mm_delete_vad(p, CONTAINER_OF(n, MMVAD, node))));
+	mm_free_physical(as);
 	mutex_unlock(&as->lock);
 }
 

@@ -50,6 +50,8 @@ struct address_space {
 	u64 ws_min, ws_max;	 /* pages; A */
 	u32 ws_flags;		 /* QUOTA_LIMITS_HARDWS_*; A */
 	u64 ws_locked;		 /* pages under NtLockVirtualMemory; A */
+	u32 physical_first;	 /* AWE pages, chained (awe.c); A */
+	u64 physical_pages;	 /* A */
 	u64 commit, commit_peak; /* private charge in pages; A */
 	u64 commit_limit;	 /* of a job, pages; 0: none */
 	u64 virtual_size, virtual_peak; /* bytes in VADs; A */

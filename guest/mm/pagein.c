@@ -95,8 +95,8 @@ static void read_done(struct pageio *io)
 
 static bool continues(MMPTE a, MMPTE b)
 {
-	return pte_kind(b) == PTE_K_PAGEFILE && pte_file(a) == pte_file(b) &&
-	       pte_slot(a) + 1 == pte_slot(b);
+	return pte_kind(a) == PTE_K_PAGEFILE && pte_kind(b) == PTE_K_PAGEFILE &&
+	       pte_file(a) == pte_file(b) && pte_slot(a) + 1 == pte_slot(b);
 }
 
 NTSTATUS mm_page_in(struct address_space *as, MMPTE *pte, MMPTE *lo, MMPTE *hi, bool prototype,

@@ -141,6 +141,7 @@ static void delete_valid(struct address_space *as, struct doomed *d, u64 va, MMP
 	v = __atomic_exchange_n(pte, leave, __ATOMIC_SEQ_CST);
 	table->share -= !leave;
 	if (mm_pfn[pte_pfn(v)].flags & PFN_F_NOPAGE) { /* AWE: the window only */
+		mm_pfn[pte_pfn(v)].original_pte = 0;
 		ke_flush_tlb_page(as->cpus, va);
 		return;
 	}
