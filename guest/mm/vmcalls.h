@@ -36,6 +36,11 @@ NTSTATUS mm_query_working_set(EPROCESS *p, void *out, u64 length, u64 *returned)
 NTSTATUS mm_query_working_set_ex(EPROCESS *p, void *out, u64 length, u64 *returned);
 NTSTATUS mm_query_image(EPROCESS *p, u64 va, void *out, u64 length, u64 *returned);
 
+/* Copies bytes that lie within one page of p from or to kernel memory; the page is brought in with this
+ * right first. kernel NULL: only that. STATUS_ACCESS_VIOLATION, STATUS_GUARD_PAGE_VIOLATION (the guard
+ * is gone then), STATUS_IN_PAGE_ERROR. => no locks, PASSIVE */
+NTSTATUS mm_access_other(EPROCESS *p, u64 va, void *kernel, u64 bytes, bool write);
+
 /* Whether a view lets its pages become *prot; images turn writable into copy-on-write. */
 NTSTATUS mm_check_view_prot(const MMVAD *v, u32 *prot);
 
