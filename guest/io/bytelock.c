@@ -131,9 +131,9 @@ NTSYSCALL NTSTATUS NtLockFile(HANDLE h, HANDLE event, void *apc, void *apc_conte
 {
 	struct byte_lock *l;
 	struct request r;
-	NTSTATUS s = request_begin(&r, h, FILE_READ_DATA | FILE_WRITE_DATA, event, apc, iosb);
+	NTSTATUS s = request_begin_apc(&r, h, FILE_READ_DATA | FILE_WRITE_DATA, event, apc,
+				       apc_context, iosb);
 
-	(void)apc_context;
 	if (s != STATUS_SUCCESS)
 		return s;
 	if (!r.f->fcb || r.f->fcb->directory)
@@ -159,7 +159,7 @@ NTSYSCALL NTSTATUS NtUnlockFile(HANDLE h, void *iosb, s64 *offset, s64 *bytes, u
 	u64 first, length;
 	struct request r;
 	struct fcb *b;
-	NTSTATUS s = request_begin(&r, h, FILE_READ_DATA | FILE_WRITE_DATA, 0, NULL, iosb);
+	NTSTATUS s = request_begin(&r, h, FILE_READ_DATA | FILE_WRITE_DATA, 0, iosb);
 
 	if (s != STATUS_SUCCESS)
 		return s;

@@ -1,40 +1,140 @@
-/* NtDeviceIoControlFile, NtFsControlFile, NtCancelIoFile: the few controls there are. */
+/* NtDeviceIoControlFile, NtFsControlFile, NtCancelIoFile, NtCreateNamedPipeFile. */
 #include "guest/io/syscalls.h"
 #include "guest/io/device.h"
+#include "guest/io/pipe.h"
 
-#define FSCTL_PIPE_PEEK 0x0011400cu
+/* FSCTL_PIPE_* of the public ntifs.h / winioctl.h */
+#define FSCTL_PIPE_DISCONNECT 0x00110004u
+#define FSCTL_PIPE_LISTEN     0x00110008u
+#define FSCTL_PIPE_PEEK	      0x0011400cu
+#define FSCTL_PIPE_TRANSCEIVE 0x0011c017u
+#define FSCTL_PIPE_WAIT	      0x00110018u
 
-/* FILE_PIPE_PEEK_DATA_BUFFER: state, bytes to be read, messages, length of the first, data[] */
-struct pipe_peek {
-	u32 state, available, messages, message_bytes;
+struct control {
+	struct FILE_OBJECT *f;
+	const void *in;
+	u32 in_bytes;
+	void *out;
+	u32 out_bytes;
+	u64 information;
 };
-#define PIPE_CONNECTED_STATE 3
-#define PIPE_CLOSING_STATE   4
 
-/* PeekNamedPipe on a redirected stdin. No data is shown, only how much there is. */
-static NTSTATUS peek_console(struct FILE_OBJECT *f, void *out, u32 out_bytes, u64 *information)
+/* PeekNamedPipe on a redirected stdin: how much there is; the data itself is not shown. */
+static NTSTATUS peek_console(struct control *c)
 {
-	struct pipe_peek p = {.state = PIPE_CONNECTED_STATE};
+	struct {
+		u32 state, available, messages, message_bytes;
+	} p = {.state = PIPE_CONNECTED};
 
-	if (f->console != CONSOLE_IN || console_is_terminal(f->console))
+	if (c->f->console != CONSOLE_IN || console_is_terminal(c->f->console))
 		return STATUS_INVALID_DEVICE_REQUEST;
-	if (out_bytes < sizeof p)
+	if (c->out_bytes < sizeof p)
 		return STATUS_INFO_LENGTH_MISMATCH;
 	if (console_at_end())
 		return STATUS_PIPE_BROKEN;
 	p.available = console_available();
-	*information = sizeof p;
-	return copy_to_user(out, &p, sizeof p);
+	c->information = sizeof p;
+	return copy_to_user(c->out, &p, sizeof p);
 }
 
+static NTSTATUS peek(struct control *c)
+{
+	if (c->f->ops == &console_ops)
+		return peek_console(c);
+	return c->f->pipe ? pipe_peek(c->f, c->out, c->out_bytes, &c->information)
+			  : STATUS_INVALID_DEVICE_REQUEST;
+}
+
+static NTSTATUS listen(struct control *c)
+{
+	return c->f->pipe ? pipe_listen(c->f) : STATUS_INVALID_DEVICE_REQUEST;
+}
+
+static NTSTATUS disconnect(struct control *c)
+{
+	return c->f->pipe ? pipe_disconnect(c->f) : STATUS_INVALID_DEVICE_REQUEST;
+}
+
+static NTSTATUS transceive(struct control *c)
+{
+	NTSTATUS s;
+	u32 done;
+
+	if (!c->f->pipe)
+		return STATUS_INVALID_DEVICE_REQUEST;
+	s = pipe_write(c->f, c->in, c->in_bytes, 0, &done);
+	if (s != STATUS_SUCCESS)
+		return s;
+	s = pipe_read(c->f, c->out, c->out_bytes, 0, &done);
+	c->information = done;
+	return s;
+}
+
+/* FILE_PIPE_WAIT_FOR_BUFFER: timeout, length and text of the name. */
+static NTSTATUS wait_for_pipe(struct control *c)
+{
+	struct {
+		s64 timeout;
+		u32 name_bytes;
+		u8 has_timeout, pad;
+		u16 name[NAME_MAX_CHARS];
+	} v;
+	const u32 fixed = 14;
+	NTSTATUS s;
+
+	if (c->f->ops != &pipe_root_ops)
+		return STATUS_INVALID_DEVICE_REQUEST;
+	if (c->in_bytes < fixed)
+		return STATUS_INVALID_PARAMETER;
+	s = copy_from_user(&v, c->in, MIN(c->in_bytes, (u32)sizeof v));
+	if (s != STATUS_SUCCESS)
+		return s;
+	if (v.name_bytes & 1 || v.name_bytes > sizeof v.name || v.name_bytes > c->in_bytes - fixed)
+		return STATUS_INVALID_PARAMETER;
+	return pipe_wait(v.name, v.name_bytes / 2, v.has_timeout ? &v.timeout : NULL);
+}
+
+static const struct {
+	u32 code;
+	NTSTATUS (*run)(struct control *c);
+} controls[] = {
+    {FSCTL_PIPE_PEEK, peek},
+    {FSCTL_PIPE_LISTEN, listen},
+    {FSCTL_PIPE_DISCONNECT, disconnect},
+    {FSCTL_PIPE_TRANSCEIVE, transceive},
+    {FSCTL_PIPE_WAIT, wait_for_pipe},
+};
+
+static NTSTATUS run_control(struct control *c, u32 code)
+{
+	for (u32 i = 0; i < ARRAY_SIZE(controls); i++)
+		if (controls[i].code == code)
+			return controls[i].run(c);
+	return STATUS_INVALID_DEVICE_REQUEST;
+}
+
+NTSYSCALL NTSTATUS NtFsControlFile(HANDLE h, HANDLE event, void *apc, void *apc_context, void *iosb,
+				   u32 code, const void *in, u32 in_bytes, void *out, u32 out_bytes)
+{
+	struct control c = {.in = in, .in_bytes = in_bytes, .out = out, .out_bytes = out_bytes};
+	struct request r;
+	NTSTATUS s = request_begin_apc(&r, h, 0, event, apc, apc_context, iosb);
+
+	if (s != STATUS_SUCCESS)
+		return s;
+	c.f = r.f;
+	s = run_control(&c, code);
+	return request_end(&r, s, c.information);
+}
+
+/* No device here has controls of its own. */
 NTSYSCALL NTSTATUS NtDeviceIoControlFile(HANDLE h, HANDLE event, void *apc, void *apc_context,
 					 void *iosb, u32 code, const void *in, u32 in_bytes,
 					 void *out, u32 out_bytes)
 {
 	struct request r;
-	NTSTATUS s = request_begin(&r, h, 0, event, apc, iosb);
+	NTSTATUS s = request_begin_apc(&r, h, 0, event, apc, apc_context, iosb);
 
-	(void)apc_context;
 	(void)code;
 	(void)in;
 	(void)in_bytes;
@@ -43,32 +143,38 @@ NTSYSCALL NTSTATUS NtDeviceIoControlFile(HANDLE h, HANDLE event, void *apc, void
 	return s == STATUS_SUCCESS ? request_end(&r, STATUS_INVALID_DEVICE_REQUEST, 0) : s;
 }
 
-NTSYSCALL NTSTATUS NtFsControlFile(HANDLE h, HANDLE event, void *apc, void *apc_context, void *iosb,
-				   u32 code, const void *in, u32 in_bytes, void *out, u32 out_bytes)
-{
-	struct request r;
-	NTSTATUS s = request_begin(&r, h, 0, event, apc, iosb);
-	u64 information = 0;
-
-	(void)apc_context;
-	(void)in;
-	(void)in_bytes;
-	if (s != STATUS_SUCCESS)
-		return s;
-	if (r.f->ops == &console_ops && code == FSCTL_PIPE_PEEK)
-		s = peek_console(r.f, out, out_bytes, &information);
-	else
-		s = STATUS_INVALID_DEVICE_REQUEST;
-	return request_end(&r, s, information);
-}
-
 /* Requests end within their call, so there is never one to cancel. */
 NTSYSCALL NTSTATUS NtCancelIoFile(HANDLE h, void *iosb)
 {
 	struct request r;
-	NTSTATUS s = request_begin(&r, h, 0, 0, NULL, iosb);
+	NTSTATUS s = request_begin(&r, h, 0, 0, iosb);
 
 	return s == STATUS_SUCCESS ? request_end(&r, STATUS_SUCCESS, 0) : s;
+}
+
+/* The name: below a handle of \Device\NamedPipe\, or a full path. Empty below one: anonymous. */
+static NTSTATUS pipe_name(const struct object_attributes *a, const u16 **name, u32 *chars)
+{
+	struct nt_path p;
+	struct FILE_OBJECT *root;
+	NTSTATUS s;
+
+	*name = a->name;
+	*chars = a->chars;
+	if (a->root) {
+		s = ObReferenceObjectByHandle(a->root, 0, &IoFileType, (void **)&root);
+		if (s != STATUS_SUCCESS)
+			return s;
+		s = root->ops == &pipe_root_ops ? STATUS_SUCCESS : STATUS_OBJECT_TYPE_MISMATCH;
+		ObDereferenceObject(root);
+		return s;
+	}
+	path_parse(a->name, a->chars, &p);
+	*name = p.rest;
+	*chars = p.rest_chars;
+	if (p.kind != PATH_PIPE)
+		return STATUS_OBJECT_PATH_NOT_FOUND;
+	return p.rest_chars ? STATUS_SUCCESS : STATUS_OBJECT_NAME_INVALID;
 }
 
 NTSYSCALL NTSTATUS NtCreateNamedPipeFile(HANDLE *handle, u32 access, const void *attributes,
@@ -77,19 +183,35 @@ NTSYSCALL NTSTATUS NtCreateNamedPipeFile(HANDLE *handle, u32 access, const void 
 					 u32 instances, u32 in_quota, u32 out_quota,
 					 const s64 *timeout)
 {
-	(void)handle;
-	(void)access;
-	(void)attributes;
-	(void)iosb;
-	(void)share;
-	(void)disposition;
-	(void)options;
-	(void)type;
-	(void)read_mode;
-	(void)completion_mode;
-	(void)instances;
-	(void)in_quota;
-	(void)out_quota;
-	(void)timeout;
-	return STATUS_NOT_IMPLEMENTED;
+	struct open_request rq = {
+	    .access = access, .share = share, .disposition = disposition, .options = options};
+	struct pipe_parameters v = {
+	    .messages = type & 1,
+	    .by_message = read_mode & 1,
+	    .no_wait = completion_mode & 1,
+	    .max = instances,
+	    .in_quota = in_quota,
+	    .out_quota = out_quota,
+	    .share = share,
+	    .default_timeout = -500000, /* 50 ms */
+	};
+	struct object_attributes a;
+	struct FILE_OBJECT *f;
+	u32 information, chars;
+	const u16 *name;
+	NTSTATUS s;
+
+	s = create_begin(handle, iosb, &rq);
+	if (s == STATUS_SUCCESS && timeout)
+		s = copy_from_user(&v.default_timeout, timeout, sizeof *timeout);
+	if (s != STATUS_SUCCESS)
+		return s;
+	s = ObCaptureAttributes(attributes, &a);
+	if (s != STATUS_SUCCESS)
+		return s;
+	s = pipe_name(&a, &name, &chars);
+	if (s == STATUS_SUCCESS)
+		s = pipe_create(name, chars, &rq, &v, &f, &information);
+	ObReleaseAttributes(&a);
+	return s == STATUS_SUCCESS ? create_end(handle, iosb, f, a.attributes, information) : s;
 }

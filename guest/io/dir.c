@@ -271,7 +271,6 @@ NTSYSCALL NTSTATUS NtQueryDirectoryFile(HANDLE h, HANDLE event, void *apc, void 
 	NTSTATUS s, copied;
 	u8 *out;
 
-	(void)apc_context;
 	for (u32 i = 0; i < ARRAY_SIZE(layouts) && !l; i++)
 		if (layouts[i].info_class == info_class)
 			l = &layouts[i];
@@ -279,7 +278,7 @@ NTSYSCALL NTSTATUS NtQueryDirectoryFile(HANDLE h, HANDLE event, void *apc, void 
 		return STATUS_INVALID_INFO_CLASS;
 	if (bytes < ALIGN_UP(l->name + 2u, 8))
 		return STATUS_INFO_LENGTH_MISMATCH;
-	s = request_begin(&r, h, FILE_LIST_DIRECTORY, event, apc, iosb);
+	s = request_begin_apc(&r, h, FILE_LIST_DIRECTORY, event, apc, apc_context, iosb);
 	if (s != STATUS_SUCCESS)
 		return s;
 	if (!is_folder(r.f) || r.f->fcb->read_fid == P9_NOFID)

@@ -15,6 +15,7 @@ static struct list table[BUCKETS];
 void fs_init(void)
 {
 	mutex_init(&fs_lock);
+	pipe_init();
 	for (u32 i = 0; i < BUCKETS; i++)
 		list_init(&table[i]);
 }

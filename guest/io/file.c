@@ -5,7 +5,7 @@
  * and NUL to devices.c, pipes to pipe.c. Cleanup happens when the last handle is closed, or, for a
  * file object that never had one, when its last reference goes.
  */
-#include "guest/io/fs.h"
+#include "guest/io/pipe.h"
 
 static void file_cleanup(struct FILE_OBJECT *f)
 {
@@ -158,6 +158,10 @@ NTSTATUS file_open(const u16 *path, u32 chars, struct FILE_OBJECT *root,
 
 	*information = FILE_OPENED;
 	if (root) {
+		if (root->ops == &pipe_root_ops)
+			return pipe_open(path, chars, rq, file);
+		if (root->pipe && !chars)
+			return pipe_open_client_of(root, rq, file);
 		if (!is_folder(root))
 			return STATUS_OBJECT_TYPE_MISMATCH;
 		if (chars && path[0] == '\\')
@@ -178,6 +182,7 @@ NTSTATUS file_open(const u16 *path, u32 chars, struct FILE_OBJECT *root,
 	case PATH_CONSOLE:
 		return console_open(&p, rq, file);
 	case PATH_PIPE:
+		return pipe_open(p.rest, p.rest_chars, rq, file);
 	case PATH_NONE:
 		break;
 	}

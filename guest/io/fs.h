@@ -59,7 +59,7 @@ typedef struct {
 } IO_STATUS_BLOCK;
 
 struct FILE_OBJECT;
-struct pipe_end;
+struct pipe_instance;
 
 /* What a file object is made of. NULL entry: STATUS_INVALID_DEVICE_REQUEST. */
 struct file_ops {
@@ -108,10 +108,12 @@ struct FILE_OBJECT {
 	bool delete_on_close;	    /* N */
 	bool delete_at_cleanup;	    /* N; POSIX semantics: whoever else has it open */
 	bool read_only_drive;
-	char *path; /* host path below the drive's root; pool; N */
-	u8 console; /* enum console_path */
-	u32 mode;   /* FILE_MODE_INFORMATION: options that can be changed */
-	struct pipe_end *pipe;
+	char *path;		    /* host path below the drive's root; pool; N */
+	u8 console;		    /* enum console_path */
+	u32 mode;		    /* FILE_MODE_INFORMATION: options that can be changed */
+	struct pipe_instance *pipe; /* I; with the two below */
+	u8 pipe_side;
+	u32 connection;
 	struct mutex lock;
 	u64 position;	       /* S when synchronous */
 	KEVENT event;	       /* set when a request ends */
@@ -168,6 +170,11 @@ NTSTATUS disk_open(char letter, struct host_path *path, const struct open_reques
 /* The same by the caller's OBJECT_ATTRIBUTES; *handle_attributes are its OBJ_* bits. */
 NTSTATUS open_by_attributes(const void *user, const struct open_request *rq,
 			    struct FILE_OBJECT **file, u32 *information, u32 *handle_attributes);
+/* The beginning and the end of a system call that makes a file handle (ntcreate.c): pointers
+ * probed, access mapped, arguments checked; handle made and stored. Consumes the reference to f. */
+NTSTATUS create_begin(HANDLE *user_handle, IO_STATUS_BLOCK *user_iosb, struct open_request *rq);
+NTSTATUS create_end(HANDLE *user_handle, IO_STATUS_BLOCK *user_iosb, struct FILE_OBJECT *f,
+		    u32 handle_attributes, u32 information);
 struct FILE_OBJECT *file_create_object(const struct file_ops *ops, const struct open_request *rq);
 /* The NT name "\folder\file" of a disk file, in pool; *chars without the NUL. => takes fs_lock */
 u16 *file_nt_name(struct FILE_OBJECT *f, u32 *chars);
@@ -199,6 +206,8 @@ NTSTATUS console_open(const struct nt_path *p, const struct open_request *rq,
 		      struct FILE_OBJECT **file);
 bool console_is_terminal(u8 console);
 
+void pipe_init(void);
+
 /* ---- bytelock.c ---- */
 /* A read or write by the current process may touch the range. */
 bool locks_allow(struct FILE_OBJECT *f, u64 offset, u64 bytes, u32 key, bool write);
@@ -212,11 +221,14 @@ struct request {
 	struct FILE_OBJECT *f;
 	ACCESS_MASK access;    /* of the handle */
 	KEVENT *event;	       /* the caller's, or NULL */
+	u64 apc, apc_context;  /* user routine to be called at the end, or 0 */
 	IO_STATUS_BLOCK *iosb; /* user */
 };
 /* Any one right of `any` will do (0: none needed). On failure there is nothing to end. */
-NTSTATUS request_begin(struct request *r, HANDLE h, ACCESS_MASK any, HANDLE event, const void *apc,
-		       void *user_iosb);
+NTSTATUS request_begin(struct request *r, HANDLE h, ACCESS_MASK any, HANDLE event, void *user_iosb);
+/* The same with a user APC at the end. */
+NTSTATUS request_begin_apc(struct request *r, HANDLE h, ACCESS_MASK any, HANDLE event,
+			   const void *apc, const void *apc_context, void *user_iosb);
 /* Fills the IO_STATUS_BLOCK, sets the event and the file's own. Returns `s`, or the status of the
  * copy if that fails. */
 NTSTATUS request_end(struct request *r, NTSTATUS s, u64 information);

@@ -6,6 +6,7 @@
  * cut and the call ends with STATUS_BUFFER_OVERFLOW.
  */
 #include "guest/io/syscalls.h"
+#include "guest/io/pipe.h"
 
 #define OUT_MAX 0x10200u /* the longest name, and the fixed part before it */
 
@@ -147,6 +148,47 @@ static NTSTATUS query_false(struct query *q, u32 at)
 	return STATUS_SUCCESS;
 }
 
+/* FILE_PIPE_INFORMATION: read mode, completion mode of this end */
+static NTSTATUS query_pipe(struct query *q, u32 at)
+{
+	struct pipe_instance *i = q->f->pipe;
+
+	if (!i)
+		return STATUS_INVALID_DEVICE_REQUEST;
+	PUT(q, at, u32, i->by_message[q->f->pipe_side]);
+	PUT(q, at + 4, u32, i->no_wait[q->f->pipe_side]);
+	q->length = at + 8;
+	return STATUS_SUCCESS;
+}
+
+/* FILE_PIPE_LOCAL_INFORMATION */
+static NTSTATUS query_pipe_local(struct query *q, u32 at)
+{
+	struct pipe_instance *i = q->f->pipe;
+	struct pipe_queue *in, *out;
+
+	if (!i)
+		return STATUS_INVALID_DEVICE_REQUEST;
+	mutex_lock(&pipe_lock);
+	mutex_lock(&i->lock);
+	in = &i->queue[q->f->pipe_side];
+	out = &i->queue[!q->f->pipe_side];
+	PUT(q, at, u32, i->pipe->messages);
+	PUT(q, at + 4, u32, i->pipe->configuration);
+	PUT(q, at + 8, u32, i->pipe->max);
+	PUT(q, at + 12, u32, pipe_instances(i->pipe));
+	PUT(q, at + 16, u32, in->quota);
+	PUT(q, at + 20, u32, in->bytes);
+	PUT(q, at + 24, u32, out->quota);
+	PUT(q, at + 28, u32, out->bytes < out->quota ? out->quota - out->bytes : 0);
+	PUT(q, at + 32, u32, i->state);
+	PUT(q, at + 36, u32, q->f->pipe_side == PIPE_SERVER);
+	mutex_unlock(&i->lock);
+	mutex_unlock(&pipe_lock);
+	q->length = at + 40;
+	return STATUS_SUCCESS;
+}
+
 #define ATTR   1 /* wants q->attr when it is a disk file */
 #define DISK   2 /* nothing else has it */
 #define READAT FILE_READ_ATTRIBUTES
@@ -166,6 +208,8 @@ static const struct {
     {16, 4, 0, 0, query_mode},
     {17, 4, 0, 0, query_ea}, /* FileAlignmentInformation: bytes, 0 */
     {18, 104, ATTR | DISK, READAT, query_all},
+    {23, 8, 0, 0, query_pipe},
+    {24, 40, 0, 0, query_pipe_local},
     {34, 56, ATTR | DISK, READAT, query_network_open},
     {35, 8, ATTR | DISK, READAT, query_attribute_tag},
     {48, 8, DISK, 0, query_name},  /* FileNormalizedNameInformation */
@@ -186,7 +230,7 @@ NTSYSCALL NTSTATUS NtQueryInformationFile(HANDLE h, void *iosb, void *buffer, u3
 		return STATUS_INVALID_INFO_CLASS;
 	if (bytes < classes[i].least)
 		return STATUS_INFO_LENGTH_MISMATCH;
-	s = request_begin(&r, h, classes[i].access, 0, NULL, iosb);
+	s = request_begin(&r, h, classes[i].access, 0, iosb);
 	if (s != STATUS_SUCCESS)
 		return s;
 	q.f = r.f;

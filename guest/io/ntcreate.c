@@ -55,32 +55,30 @@ NTSTATUS open_by_attributes(const void *user, const struct open_request *rq,
 	return s;
 }
 
-static NTSTATUS create_file(HANDLE *user_handle, const void *attributes, IO_STATUS_BLOCK *user_iosb,
-			    struct open_request *rq)
+NTSTATUS create_begin(HANDLE *user_handle, IO_STATUS_BLOCK *user_iosb, struct open_request *rq)
 {
-	IO_STATUS_BLOCK iosb = {0};
+	IO_STATUS_BLOCK iosb;
 	HANDLE handle = 0;
-	struct FILE_OBJECT *f;
-	u32 information, handle_attributes;
-	NTSTATUS s, copied;
+	NTSTATUS s = copy_to_user(user_handle, &handle, sizeof handle);
 
-	s = copy_to_user(user_handle, &handle, sizeof handle);
 	if (s == STATUS_SUCCESS)
 		s = copy_from_user(&iosb, user_iosb, sizeof iosb);
 	if (s != STATUS_SUCCESS)
 		return s;
 	rq->access = ObMapAccess(&IoFileType, rq->access);
-	s = check_arguments(rq);
-	if (s != STATUS_SUCCESS)
-		return s;
-	s = open_by_attributes(attributes, rq, &f, &information, &handle_attributes);
-	if (s != STATUS_SUCCESS)
-		return s;
-	s = ObCreateHandle(f, f->access, handle_attributes, &handle);
+	return check_arguments(rq);
+}
+
+NTSTATUS create_end(HANDLE *user_handle, IO_STATUS_BLOCK *user_iosb, struct FILE_OBJECT *f,
+		    u32 handle_attributes, u32 information)
+{
+	IO_STATUS_BLOCK iosb = {(u32)STATUS_SUCCESS, information};
+	HANDLE handle;
+	NTSTATUS s = ObCreateHandle(f, f->access, handle_attributes, &handle), copied;
+
 	ObDereferenceObject(f);
 	if (s != STATUS_SUCCESS)
 		return s;
-	iosb = (IO_STATUS_BLOCK){(u32)STATUS_SUCCESS, information};
 	s = copy_to_user(user_handle, &handle, sizeof handle);
 	copied = copy_to_user(user_iosb, &iosb, sizeof iosb);
 	if (s == STATUS_SUCCESS)
@@ -88,6 +86,20 @@ static NTSTATUS create_file(HANDLE *user_handle, const void *attributes, IO_STAT
 	if (s != STATUS_SUCCESS)
 		ObCloseHandle(handle);
 	return s;
+}
+
+static NTSTATUS create_file(HANDLE *user_handle, const void *attributes, IO_STATUS_BLOCK *user_iosb,
+			    struct open_request *rq)
+{
+	struct FILE_OBJECT *f;
+	u32 information, handle_attributes;
+	NTSTATUS s = create_begin(user_handle, user_iosb, rq);
+
+	if (s == STATUS_SUCCESS)
+		s = open_by_attributes(attributes, rq, &f, &information, &handle_attributes);
+	if (s != STATUS_SUCCESS)
+		return s;
+	return create_end(user_handle, user_iosb, f, handle_attributes, information);
 }
 
 NTSYSCALL NTSTATUS NtCreateFile(HANDLE *handle, ACCESS_MASK access, const void *attributes,

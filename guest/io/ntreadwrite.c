@@ -92,11 +92,11 @@ static NTSTATUS capture(struct transfer *t, const s64 *user_offset, const u32 *u
 	return s;
 }
 
-static NTSTATUS run(struct transfer *t, HANDLE h, HANDLE event, const void *apc, void *iosb,
-		    const s64 *offset, const u32 *key)
+static NTSTATUS run(struct transfer *t, HANDLE h, HANDLE event, const void *apc,
+		    const void *apc_context, void *iosb, const s64 *offset, const u32 *key)
 {
 	ACCESS_MASK any = t->write ? FILE_WRITE_DATA | FILE_APPEND_DATA : FILE_READ_DATA;
-	NTSTATUS s = request_begin(&t->r, h, any, event, apc, iosb);
+	NTSTATUS s = request_begin_apc(&t->r, h, any, event, apc, apc_context, iosb);
 	struct FILE_OBJECT *f;
 	u32 done = 0;
 
@@ -123,8 +123,7 @@ NTSYSCALL NTSTATUS NtReadFile(HANDLE h, HANDLE event, void *apc, void *apc_conte
 {
 	struct transfer t = {.user = buffer, .bytes = bytes, .write = false};
 
-	(void)apc_context;
-	return run(&t, h, event, apc, iosb, offset, key);
+	return run(&t, h, event, apc, apc_context, iosb, offset, key);
 }
 
 NTSYSCALL NTSTATUS NtWriteFile(HANDLE h, HANDLE event, void *apc, void *apc_context, void *iosb,
@@ -132,14 +131,13 @@ NTSYSCALL NTSTATUS NtWriteFile(HANDLE h, HANDLE event, void *apc, void *apc_cont
 {
 	struct transfer t = {.user = (void *)buffer, .bytes = bytes, .write = true};
 
-	(void)apc_context;
-	return run(&t, h, event, apc, iosb, offset, key);
+	return run(&t, h, event, apc, apc_context, iosb, offset, key);
 }
 
 NTSYSCALL NTSTATUS NtFlushBuffersFile(HANDLE h, void *iosb)
 {
 	struct request r;
-	NTSTATUS s = request_begin(&r, h, FILE_WRITE_DATA | FILE_APPEND_DATA, 0, NULL, iosb);
+	NTSTATUS s = request_begin(&r, h, FILE_WRITE_DATA | FILE_APPEND_DATA, 0, iosb);
 
 	if (s != STATUS_SUCCESS)
 		return s;

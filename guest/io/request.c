@@ -1,9 +1,10 @@
 /*
  * What every system call on a file handle begins and ends with: the handle, the event, the
- * IO_STATUS_BLOCK. Requests are carried out in the caller's thread, so each ends with its final
- * status; user APCs for completion are not there yet (STATUS_NOT_SUPPORTED).
+ * IO_STATUS_BLOCK, the user APC. Requests are carried out in the caller's thread, so each ends with
+ * its final status; a completion APC is queued to the thread itself.
  */
 #include "guest/io/fs.h"
+#include "guest/ps/psi.h"
 
 #define EVENT_MODIFY_STATE 0x0002u
 
@@ -23,8 +24,8 @@ NTSTATUS request_event(HANDLE h, KEVENT **event)
 	return STATUS_SUCCESS;
 }
 
-NTSTATUS request_begin(struct request *r, HANDLE h, ACCESS_MASK any, HANDLE event, const void *apc,
-		       void *user_iosb)
+NTSTATUS request_begin_apc(struct request *r, HANDLE h, ACCESS_MASK any, HANDLE event,
+			   const void *apc, const void *apc_context, void *user_iosb)
 {
 	IO_STATUS_BLOCK probe;
 	void *object;
@@ -32,12 +33,12 @@ NTSTATUS request_begin(struct request *r, HANDLE h, ACCESS_MASK any, HANDLE even
 
 	if (s != STATUS_SUCCESS)
 		return s;
-	if (apc)
-		return STATUS_NOT_SUPPORTED;
 	s = ObReferenceObjectByHandle(h, 0, &IoFileType, &object);
 	if (s != STATUS_SUCCESS)
 		return s;
 	r->f = object;
+	r->apc = (u64)apc;
+	r->apc_context = (u64)apc_context;
 	r->iosb = user_iosb;
 	s = ObQueryHandleAccess(h, &r->access);
 	if (s == STATUS_SUCCESS && any && !(r->access & any))
@@ -52,6 +53,11 @@ NTSTATUS request_begin(struct request *r, HANDLE h, ACCESS_MASK any, HANDLE even
 	return STATUS_SUCCESS;
 }
 
+NTSTATUS request_begin(struct request *r, HANDLE h, ACCESS_MASK any, HANDLE event, void *user_iosb)
+{
+	return request_begin_apc(r, h, any, event, NULL, NULL, user_iosb);
+}
+
 NTSTATUS request_end(struct request *r, NTSTATUS s, u64 information)
 {
 	IO_STATUS_BLOCK v = {(u32)s, information};
@@ -62,6 +68,8 @@ NTSTATUS request_end(struct request *r, NTSTATUS s, u64 information)
 		ObDereferenceObject(r->event);
 	}
 	KeSetEvent(&r->f->event);
+	if (r->apc && (u32)s >> 30 != 3) /* an error tells itself, by the status */
+		ps_queue_apc(PsGetCurrentThread(), r->apc, r->apc_context, (u64)r->iosb, 0);
 	ObDereferenceObject(r->f);
 	return copied == STATUS_SUCCESS ? s : copied;
 }

@@ -1,5 +1,6 @@
 /* NtSetInformationFile: one table of classes; renames are in rename.c. */
 #include "guest/io/syscalls.h"
+#include "guest/io/pipe.h"
 
 /* Captured input; `bytes` of it, at least the class's. */
 struct setting {
@@ -157,6 +158,23 @@ static NTSTATUS set_rename_ex(struct setting *s)
 	return set_rename_flags(s, GET(s, 0, u32) & 1);
 }
 
+/* FILE_PIPE_INFORMATION */
+static NTSTATUS set_pipe(struct setting *s)
+{
+	struct pipe_instance *i = s->f->pipe;
+	u32 by_message = GET(s, 0, u32), no_wait = GET(s, 4, u32);
+
+	if (!i)
+		return STATUS_INVALID_DEVICE_REQUEST;
+	if (by_message > 1 || no_wait > 1 || (by_message && !i->pipe->messages))
+		return STATUS_INVALID_PARAMETER;
+	mutex_lock(&i->lock);
+	i->by_message[s->f->pipe_side] = by_message;
+	i->no_wait[s->f->pipe_side] = no_wait;
+	mutex_unlock(&i->lock);
+	return STATUS_SUCCESS;
+}
+
 static NTSTATUS set_link(struct setting *s)
 {
 	(void)s;
@@ -177,6 +195,7 @@ static const struct {
     {16, 4, false, 0, set_mode},
     {19, 8, true, FILE_WRITE_DATA, set_allocation},
     {20, 8, true, FILE_WRITE_DATA, set_end_of_file},
+    {23, 8, false, FILE_WRITE_DATA | FILE_WRITE_ATTRIBUTES, set_pipe},
     {64, 4, true, DELETE_ACCESS, set_disposition_ex},
     {65, RENAME_FIXED + 2, true, DELETE_ACCESS, set_rename_ex},
 };
@@ -199,7 +218,7 @@ NTSYSCALL NTSTATUS NtSetInformationFile(HANDLE h, void *iosb, const void *buffer
 		return STATUS_INFO_LENGTH_MISMATCH;
 	if (bytes > IN_MAX)
 		return STATUS_INVALID_PARAMETER;
-	s = request_begin(&r, h, classes[i].access, 0, NULL, iosb);
+	s = request_begin(&r, h, classes[i].access, 0, iosb);
 	if (s != STATUS_SUCCESS)
 		return s;
 	in = ExAllocatePool(bytes, TAG('S', 'f', 'i', 'l'));

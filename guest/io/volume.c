@@ -116,7 +116,7 @@ NTSYSCALL NTSTATUS NtQueryVolumeInformationFile(HANDLE h, void *iosb, void *buff
 		return STATUS_INVALID_INFO_CLASS;
 	if (bytes < classes[i].least)
 		return STATUS_INFO_LENGTH_MISMATCH;
-	s = request_begin(&r, h, 0, 0, NULL, iosb);
+	s = request_begin(&r, h, 0, 0, iosb);
 	if (s != STATUS_SUCCESS)
 		return s;
 	q.f = r.f;
