@@ -3,7 +3,7 @@
 # --- Native tests: one program a suite, built with ASan and UBSan -------------------------------
 # To add one: its name here, and CHECK_name_SRCS below (tests/unit/test_name.c has
 # `Suite *name_suite(void)`; also name what it tests). Optional: CHECK_name_CFLAGS, CHECK_name_LIBS.
-CHECK_SUITES := pagefile vadtree pfslots pe ob io
+CHECK_SUITES := pagefile vadtree pfslots pe ob io ept vmm_queue
 
 CHECK_pagefile_SRCS := tests/unit/test_pagefile.c $(PAGEFILE_SRCS)
 CHECK_pagefile_LIBS := $(PAGEFILE_LIBS)
@@ -14,6 +14,18 @@ CHECK_ob_SRCS := tests/unit/test_ob.c guest/ob/attributes.c guest/ob/calls.c gue
 	guest/ob/name.c guest/ob/object.c
 CHECK_pfslots_SRCS := tests/unit/test_pfslots.c guest/mm/pfslots.c
 CHECK_io_SRCS := tests/unit/test_io.c guest/io/names.c guest/io/path.c guest/io/p9wire.c
+
+CHECK_ept_SRCS := tests/unit/test_ept.c $(EPT_SRCS)
+CHECK_vmm_queue_SRCS := tests/unit/test_vmm_queue.c vmm/virtqueue.c $(EPT_SRCS)
+CHECK_vmm_elf_SRCS := tests/unit/test_vmm_elf.c vmm/elf.c
+CHECK_vmm_pci_SRCS := tests/unit/test_vmm_pci.c vmm/pci.c vmm/bus.c
+CHECK_vmm_p9_SRCS := tests/unit/test_vmm_p9.c vmm/p9.c vmm/p9fs.c vmm/virtqueue.c $(EPT_SRCS)
+CHECK_vmm_devices_SRCS := tests/unit/test_vmm_devices.c vmm/virtio_pci.c vmm/virtio_blk.c \
+	vmm/virtio_console.c vmm/virtio_9p.c vmm/virtqueue.c vmm/pci.c vmm/bus.c vmm/loop.c \
+	vmm/p9.c vmm/p9fs.c vmm/hypercall.c $(EPT_SRCS) $(PAGEFILE_SRCS)
+CHECK_vmm_devices_LIBS := $(PAGEFILE_LIBS)
+CHECK_host_SRCS := tests/unit/test_host.c host/size.c host/winargs.c host/pe.c host/runblock.c \
+	host/json.c host/names.c
 
 CHECK_CFLAGS := -std=gnu17 -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
 	-fno-sanitize-recover=undefined -I.

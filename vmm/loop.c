@@ -35,22 +35,27 @@ int loop_watch(struct loop *loop, struct loop_source *source, uint32_t events)
 	return 0;
 }
 
+/* One event at a time: a callback may take another source out, and must never see an event that was
+ * fetched before that. */
+bool loop_once(struct loop *loop, pthread_mutex_t *lock, int timeout)
+{
+	struct epoll_event ev;
+	struct loop_source *s;
+
+	if (epoll_wait(loop->epoll_fd, &ev, 1, timeout) <= 0)
+		return false;
+	pthread_mutex_lock(lock);
+	s = ev.data.ptr;
+	if (s->events)
+		s->ready(s, ev.events);
+	pthread_mutex_unlock(lock);
+	return true;
+}
+
 void loop_run(struct loop *loop, pthread_mutex_t *lock)
 {
-	/* One event at a time: a callback may take another source out, and must never see an event
-	 * that was fetched before that. */
-	while (!loop->quit) {
-		struct epoll_event ev;
-		int n = epoll_wait(loop->epoll_fd, &ev, 1, -1);
-
-		if (n <= 0)
-			continue;
-		pthread_mutex_lock(lock);
-		struct loop_source *s = ev.data.ptr;
-		if (s->events)
-			s->ready(s, ev.events);
-		pthread_mutex_unlock(lock);
-	}
+	while (!loop->quit)
+		loop_once(loop, lock, -1);
 }
 
 void loop_clear_eventfd(int fd)

@@ -27,6 +27,9 @@ void loop_destroy(struct loop *loop);
  * ready and never watched. */
 int loop_watch(struct loop *loop, struct loop_source *source, uint32_t events);
 
+/* Waits for one event at most `timeout` ms (-1: for ever) and dispatches it; false: none came. */
+bool loop_once(struct loop *loop, pthread_mutex_t *lock, int timeout);
+
 /* Dispatches until quit is set. */
 void loop_run(struct loop *loop, pthread_mutex_t *lock);
 

@@ -10,7 +10,7 @@
  *   vcpu.c       a vCPU's thread and first registers; exit.c: what happens at each exit
  *   hypercall.c  the doorbell port
  *   loop.c       the device thread's event loop
- *   msi.c        MSI messages as irqfds
+ *   msi.c        MSI messages as irqfds, doorbells as ioeventfds
  *   pci.c        host bridge, configuration space; virtio_pci.c, virtqueue.c, virtio_*.c: devices
  */
 #ifndef VMM_MACHINE_H
@@ -118,6 +118,8 @@ int msi_init(struct vm *vm, struct vm_error *err);
 int msi_alloc(struct vm *vm, int *gsi, int *eventfd);
 /* => io_lock held */
 int msi_route(struct vm *vm, int gsi, uint64_t address, uint32_t data);
+/* Writes of the guest to this address (16 bits wide, or any width) count up the eventfd. */
+int doorbell_bind(struct vm *vm, gpa_t gpa, int fd);
 
 /* sandbox.c: the seccomp filter for all threads made from now on. */
 int sandbox_enter(struct vm *vm, struct vm_error *err);

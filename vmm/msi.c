@@ -1,6 +1,7 @@
 /*
- * MSI messages. Each MSI-X vector of a device owns a GSI: an eventfd bound to it by KVM_IRQFD and a
- * route that says which message the GSI is. Writing the eventfd sends the message.
+ * The two eventfds between KVM and the devices. Interrupts: each MSI-X vector of a device owns a GSI: an eventfd bound to it by KVM_IRQFD and a
+ * route that says which message the GSI is. Writing the eventfd sends the message. Notifications: a
+ * doorbell address is bound to an eventfd by KVM_IOEVENTFD, so that ringing it needs no exit to us.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -61,4 +62,15 @@ int msi_route(struct vm *vm, int gsi, uint64_t address, uint32_t data)
 		      .data = data},
 	};
 	return ioctl(vm->vm_fd, KVM_SET_GSI_ROUTING, r) < 0 ? -errno : 0;
+}
+
+int doorbell_bind(struct vm *vm, gpa_t gpa, int fd)
+{
+	struct kvm_ioeventfd io = {
+	    .addr = gpa,
+	    .len = vm->any_length_ioeventfd ? 0 : 2, /* else the width drivers use */
+	    .fd = fd,
+	};
+
+	return ioctl(vm->vm_fd, KVM_IOEVENTFD, &io) < 0 ? -errno : 0;
 }

@@ -17,7 +17,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "vmm/machine.h"
@@ -529,20 +528,15 @@ static void add_caps(struct virtio_dev *d)
 /* Binds a queue's doorbell address to its eventfd. */
 static int add_doorbell(struct virtio_dev *d, unsigned i)
 {
-	struct kvm_ioeventfd io = {
-	    .addr = d->pci.bar_addr + NOTIFY * AREA_BYTES + i * NOTIFY_MULT,
-	    .len = d->vm->any_length_ioeventfd ? 0 : 2,
-	};
 	struct loop_source *s = &d->queue[i].kick;
+	int r;
 
 	s->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (s->fd < 0)
 		return -errno;
 	s->ready = kicked;
-	io.fd = s->fd;
-	if (ioctl(d->vm->vm_fd, KVM_IOEVENTFD, &io) < 0)
-		return -errno;
-	return loop_watch(&d->vm->loop, s, EPOLLIN);
+	r = doorbell_bind(d->vm, d->pci.bar_addr + NOTIFY * AREA_BYTES + i * NOTIFY_MULT, s->fd);
+	return r < 0 ? r : loop_watch(&d->vm->loop, s, EPOLLIN);
 }
 
 int virtio_attach(struct vm *vm, struct virtio_dev *d, uint16_t queue_size, struct vm_error *err)
