@@ -25,6 +25,7 @@ bool fs_drive(char letter)
 	return p9_drive(letter);
 }
 
+/* drive.L=rw in the run block; the letter in either case. */
 bool fs_drive_writable(char letter)
 {
 	char key[] = "drive.X";
@@ -32,6 +33,10 @@ bool fs_drive_writable(char letter)
 
 	key[6] = letter;
 	value = runblock_get(key);
+	if (!value) {
+		key[6] = (char)(letter - 'A' + 'a');
+		value = runblock_get(key);
+	}
 	return value && strcmp(value, "rw") == 0;
 }
 
