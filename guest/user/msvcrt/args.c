@@ -160,13 +160,12 @@ static bool split(struct arg_list *list, bool wildcards)
 	return false;
 }
 
-bool crt_args_parse(bool wildcards, bool wide)
+bool crt_args_parse(bool wildcards)
 {
 	struct arg_list list = {0};
 
 	if (crt_wargv)
 		return true;
-	(void)wide;
 	if (!split(&list, wildcards))
 		return false;
 	crt_argv = malloc((list.count + 1) * sizeof(*crt_argv));

@@ -143,7 +143,8 @@ extern int crt_sys_nerr;
 extern int crt_app_type;
 extern int crt_error_mode;
 bool crt_args_init(void);
-bool crt_args_parse(bool wildcards, bool wide);
+/* Splits the command line, once. */
+bool crt_args_parse(bool wildcards);
 bool crt_env_init(void);
 bool crt_env_init_wide(void);
 void crt_fatal(const char *text);

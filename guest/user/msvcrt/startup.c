@@ -58,7 +58,7 @@ int __getmainargs(int *argc, char ***argv, char ***env, int wildcards,
 {
 	if (info)
 		_set_new_mode(info->new_mode);
-	if (!crt_args_parse(wildcards, false))
+	if (!crt_args_parse(wildcards))
 		return -1;
 	*argc = crt_argc;
 	*argv = crt_argv;
@@ -71,7 +71,7 @@ int __wgetmainargs(int *argc, wchar_t ***argv, wchar_t ***env, int wildcards,
 {
 	if (info)
 		_set_new_mode(info->new_mode);
-	if (!crt_args_parse(wildcards, true) || !crt_env_init_wide())
+	if (!crt_args_parse(wildcards) || !crt_env_init_wide())
 		return -1;
 	*argc = crt_argc;
 	*argv = crt_wargv;
