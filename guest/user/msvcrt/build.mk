@@ -3,7 +3,7 @@
 MSVCRT_OBJ := $(B)/obj/guest/user/msvcrt
 MSVCRT_C := args bessel caltime conio convert ctype environ error exit exp file float format fpu heap \
 	locale lock longjmp lowio math mbs memory misc number open path printf process scan scanf seek \
-	signal sort startup stat stdio stream strftime string strto thread timezone tmp trig wcs wstdio
+	signal sort startup stat stdio stream strftime string strto terminate thread timezone tmp trig wcs wstdio
 MSVCRT_S := setjmp
 MSVCRT_OBJS := $(MSVCRT_C:%=$(MSVCRT_OBJ)/%.o) $(MSVCRT_S:%=$(MSVCRT_OBJ)/%.o)
 # The headers' functions are ours to define, not to import or to inline.

@@ -35,10 +35,12 @@ enum {
 };
 
 /* The wide table; also the byte table of the "C" locale in its first half. */
-static unsigned short wide_class[LATIN1];
-static unsigned short c_table[LATIN1 + 1], ansi_table[LATIN1 + 1];
-const unsigned short *crt_pctype = c_table + 1;
-const unsigned short *crt_pwctype = wide_class;
+unsigned short crt_wctype[LATIN1 + 1];
+static unsigned short *const wide_class = crt_wctype + 1;
+unsigned short crt_ctype[LATIN1 + 1]; /* what old programs read directly */
+static unsigned short ansi_table[LATIN1 + 1];
+const unsigned short *crt_pctype = crt_ctype + 1;
+const unsigned short *crt_pwctype = crt_wctype + 1;
 static bool in_c_locale = true;
 
 /* What bytes 0x80 to 0x9F of code page 1252 stand for; 0 where nothing is assigned. */
@@ -163,7 +165,7 @@ void crt_ctype_init(void)
 	for (unsigned c = 0; c < LATIN1; c++)
 		wide_class[c] = latin1_class(c);
 	for (unsigned c = 0; c < LATIN1; c++) {
-		c_table[c + 1] = c < 0x80 ? wide_class[c] : 0;
+		crt_ctype[c + 1] = c < 0x80 ? wide_class[c] : 0;
 		ansi_table[c + 1] =
 		    (unsigned short)wide_class_of(crt_cp1252_to_wide((unsigned char)c));
 	}
@@ -172,13 +174,7 @@ void crt_ctype_init(void)
 void crt_ctype_set(bool c_locale)
 {
 	in_c_locale = c_locale;
-	crt_pctype = (c_locale ? c_table : ansi_table) + 1;
-}
-
-/* What old programs read directly. */
-unsigned short *crt_ctype_table(void)
-{
-	return c_table;
+	crt_pctype = (c_locale ? crt_ctype : ansi_table) + 1;
 }
 
 const unsigned short *crt_pctype_func(void)

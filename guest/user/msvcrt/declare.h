@@ -69,7 +69,6 @@ void *crt_operator_new(size_t size);
 size_t _aligned_msize(void *block, size_t align, size_t offset);
 
 /* ctype.c */
-unsigned short *crt_ctype_table(void);
 int crt_tolower_plain(int c);
 int crt_toupper_plain(int c);
 const unsigned short *crt_pctype_func(void);
@@ -132,6 +131,15 @@ struct _exception;
 void crt_setusermatherr(int(__cdecl *handler)(struct _exception *));
 float _hypotf(float x, float y);
 float _scalbf(float x, long n);
+
+/* terminate.c */
+crt_void_fn crt_set_terminate(crt_void_fn function);
+crt_void_fn crt_set_unexpected(crt_void_fn function);
+crt_void_fn crt_get_terminate(void);
+crt_void_fn crt_get_unexpected(void);
+__attribute__((noreturn)) void crt_terminate(void);
+void crt_unexpected(void);
+crt_void_fn crt_set_purecall_handler(crt_void_fn function);
 
 /* mbs.c */
 int crt_mb_never(unsigned c);

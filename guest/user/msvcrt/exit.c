@@ -94,6 +94,9 @@ void _exit(int code)
 	ExitProcess(code);
 }
 
+/* What a fatal error ends the process with, for programs that change it. */
+void (*crt_aexit_rtn)(int) = _exit;
+
 void crt_process_detach(bool terminating)
 {
 	if (!terminating) {

@@ -11,6 +11,7 @@ int crt_app_type;
 int crt_error_mode;
 unsigned crt_osver, crt_winver, crt_winmajor, crt_winminor;
 int crt_osplatform = VER_PLATFORM_WIN32_NT;
+int crt_fileinfo = -1; /* descriptors are handed to children */
 
 BOOL WINAPI DllMainCRTStartup(HINSTANCE dll, DWORD reason, void *reserved);
 
@@ -181,9 +182,4 @@ void _amsg_exit(int number)
 		if (fatal_errors[i].number == number)
 			crt_fatal(fatal_errors[i].text);
 	_exit(AMSG_EXIT_CODE);
-}
-
-void _purecall(void)
-{
-	_amsg_exit(25);
 }
