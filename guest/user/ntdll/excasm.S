@@ -90,16 +90,14 @@ restore_registers:
 	.seh_endprologue
 	fxrstor	CTX_FXSAVE(%rcx)
 	ldmxcsr	CTX_MXCSR(%rcx)
-	mov	CTX_RIP(%rcx), %rax
-	mov	%rax, (%rsp)
-	mov	%cs, %eax /* whatever selectors this system uses, they are ours */
-	mov	%rax, 8(%rsp)
+	/* RFLAGS and RIP go just below the target stack, where Win64 keeps nothing, for POPFQ and RET.
+	 * (IRETQ would do it in one, but emulators read its frame with the kernel's rights.) */
+	mov	CTX_RSP(%rcx), %rsp
+	sub	$16, %rsp
 	mov	CTX_EFLAGS(%rcx), %eax
-	mov	%rax, 16(%rsp)
-	mov	CTX_RSP(%rcx), %rax
-	mov	%rax, 24(%rsp)
-	mov	%ss, %eax
-	mov	%rax, 32(%rsp)
+	mov	%rax, (%rsp)
+	mov	CTX_RIP(%rcx), %rax
+	mov	%rax, 8(%rsp)
 	mov	CTX_RAX(%rcx), %rax
 	mov	CTX_RDX(%rcx), %rdx
 	mov	CTX_RBX(%rcx), %rbx
@@ -115,7 +113,8 @@ restore_registers:
 	mov	CTX_R14(%rcx), %r14
 	mov	CTX_R15(%rcx), %r15
 	mov	CTX_RCX(%rcx), %rcx
-	iretq
+	popfq
+	ret
 	.seh_endproc
 
 /* void RtlRaiseException(EXCEPTION_RECORD *) */
