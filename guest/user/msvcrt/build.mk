@@ -21,7 +21,7 @@ $(MSVCRT_OBJ)/%.o: guest/user/msvcrt/%.S
 
 $(B)/guest/system32/msvcrt.dll: $(MSVCRT_OBJS) guest/user/msvcrt/msvcrt.def
 	@mkdir -p $(@D)
-	$(MINGW) -shared -nostdlib -o $@ $(MSVCRT_OBJS) guest/user/msvcrt/msvcrt.def \
+	$(MINGW) -shared -nostdlib -s -o $@ $(MSVCRT_OBJS) guest/user/msvcrt/msvcrt.def \
 		-Wl,-e,DllMainCRTStartup,--image-base,0x7ff9c0000000 \
 		-lmingwex -lgcc -lkernel32 -lntdll
 
