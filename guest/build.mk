@@ -15,7 +15,8 @@ GUEST_SRCS := \
 	guest/mm/shared.c guest/mm/check.c \
 	guest/mm/debugctl.c guest/mm/pending.c \
 	guest/mm/extended.c guest/mm/largepage.c guest/mm/wsquery.c guest/mm/awe.c \
-	guest/mm/lock.c guest/mm/readwrite.c guest/mm/watch.c \
+	guest/mm/lock.c guest/mm/readwrite.c guest/mm/watch.c guest/mm/reset.c \
+	guest/mm/setinfo.c guest/mm/wslimits.c \
 	guest/ps/process.c guest/ps/thread.c guest/ps/start.c guest/ps/except.c guest/ps/calls.c \
 	$(GUEST_OB_SRCS) $(GUEST_IO_SRCS)
 GUEST_ASM := guest/ke/boot.S guest/ke/trap.S

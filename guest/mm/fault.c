@@ -18,6 +18,7 @@
  * touches a page the protection in the PTE is tested; a guard page loses its guard there.
  */
 #include "guest/mm/mi.h"
+#include "guest/mm/nt_memory.h"
 
 #define FAULT_AGAIN ((NTSTATUS)0xE0000002) /* never leaves this file; A has been dropped */
 
@@ -432,6 +433,8 @@ NTSTATUS mm_fault(struct address_space *as, u64 va, u32 error, NTSTATUS *io_stat
 		return STATUS_IN_PAGE_ERROR;
 	}
 	mutex_unlock(&as->lock);
+	if (UNLIKELY(as->ws_flags & QUOTA_LIMITS_HARDWS_MAX_ENABLE) && as->ws_pages > as->ws_max)
+		mm_trim_space(as, as->ws_pages - as->ws_max, 0);
 	return st;
 }
 

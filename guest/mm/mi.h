@@ -61,6 +61,9 @@ typedef u64 MMPTE;
 #define PTE_SLOT_SHIFT 32
 #define PTE_ADDRESS_SHIFT 16
 #define PTE_IN_VAD     (~0ul << PTE_ADDRESS_SHIFT)
+/* In demand-zero and pagefile PTEs, and in MMPFN.original_pte (reset.c): */
+#define PTE_RESET   (1ul << 16) /* MEM_RESET: once this form is in the page table, contents are lost */
+#define PTE_OFFERED (1ul << 17) /* offered: no access until it is reclaimed */
 
 /* Protection codes, NT's 5 bits: base in the low three. */
 enum mm_prot {

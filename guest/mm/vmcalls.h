@@ -24,9 +24,18 @@ NTSTATUS mm_allocate_large(EPROCESS *p, struct alloc_request *r);
 /* Commits pages of a SEC_RESERVE view. *pages: charged by the caller; what was used is taken off. */
 NTSTATUS mm_commit_view(struct address_space *as, MMVAD *v, u64 start, u64 end, u32 prot,
 			u64 *pages);
-/* => A */
+/* MEM_RESET and MEM_RESET_UNDO, which also takes back what was offered (then STATUS_DEVICE_BUSY:
+ * usable, but contents were lost). Ranges are within one private VAD. => A */
 NTSTATUS mm_reset_range(struct address_space *as, u64 start, u64 end, bool undo);
+/* OfferVirtualMemory with its priorities 1..4: committed read/write pages become inaccessible and the
+ * first to be reused. Priority 0 discards them at once. => A */
+#define MM_OFFER_DISCARD 0u
+#define MM_OFFER_NORMAL	 4u
+NTSTATUS mm_offer_range(struct address_space *as, u64 start, u64 end, u32 priority);
 
+/* Limits of the working set in bytes, QUOTA_LIMITS_* flags; both (u64)-1 empty it; both 0 leave the
+ * sizes alone. => no locks, PASSIVE */
+NTSTATUS mm_set_working_set_limits(EPROCESS *p, u64 min, u64 max, u32 flags);
 
 void mm_free_large(struct address_space *as, MMVAD *v);		 /* => A */
 bool mm_is_shared_write(const MMVAD *v, u64 va);		 /* an image's shared section */

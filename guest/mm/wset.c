@@ -7,6 +7,7 @@
  * mm_high_pages: first pages not touched since the hand last passed, then any.
  */
 #include "guest/mm/mi.h"
+#include "guest/mm/nt_memory.h"
 
 #define TRIM_BATCH 64u
 
@@ -174,7 +175,9 @@ static void trim_all(u64 want, u32 min_age)
 		struct address_space *as = CONTAINER_OF(e, struct address_space, all);
 		u64 share = total ? want * as->ws_pages / total + 1 : 0;
 
-		if (as->ws_pages)
+		if (as->ws_flags & QUOTA_LIMITS_HARDWS_MIN_ENABLE)
+			share = MIN(share, as->ws_pages - MIN(as->ws_pages, as->ws_min));
+		if (share && as->ws_pages)
 			mm_trim_space(as, share, min_age);
 	}
 	mutex_unlock(&mm_spaces_lock);

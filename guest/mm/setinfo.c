@@ -1,0 +1,184 @@
+/*
+ * NtSetInformationVirtualMemory: advice about ranges. The array of ranges is checked as a whole,
+ * then handled piece by piece.
+ */
+#include "guest/mm/nt_memory.h"
+#include "guest/mm/vmcalls.h"
+#include "guest/ke/syscall.h"
+
+enum vm_class { /* VIRTUAL_MEMORY_INFORMATION_CLASS */
+		VmPrefetchInformation = 0,
+		VmPagePriorityInformation = 1,
+		VmCfgCallTargetInformation = 2,
+		VmRemoveFromWorkingSetInformation = 7,
+		VM_CLASSES
+};
+
+struct range { /* MEMORY_RANGE_ENTRY */
+	u64 va, bytes;
+};
+#define RANGE_CHUNK 32u
+
+/* ---- prefetch ---- */
+
+/* => A and F; both dropped: the page at proto (of a view) or pte is on its way in. */
+static void read_private(struct address_space *as, MMPTE *pte, KIRQL irql)
+{
+	MMPTE *group = (MMPTE *)ALIGN_DOWN((u64)pte, MM_CLUSTER * sizeof(MMPTE));
+
+	mm_page_in(as, pte, group, group + MM_CLUSTER, false, irql);
+}
+
+static void read_shared(struct address_space *as, struct control_area *ca, MMPTE *proto, KIRQL irql)
+{
+	MMPTE *group = (MMPTE *)ALIGN_DOWN((u64)proto, MM_CLUSTER * sizeof(MMPTE));
+
+	if (pte_kind(*proto) == PTE_K_PROTOTYPE)
+		mm_page_in_file(as, proto, false, irql);
+	else
+		mm_page_in(as, proto, MAX(group, ca->proto),
+			   MIN(group + MM_CLUSTER, ca->proto + ca->pages), true, irql);
+}
+
+/* Brings the page to the standby list if it lies in a file or pagefile. Returns where to go on. */
+static u64 prefetch_page(struct address_space *as, u64 va, u64 end)
+{
+	struct vad_node *n;
+	MMPTE *pte, *proto;
+	enum pte_kind k;
+	KIRQL irql;
+	MMVAD *v;
+
+	mutex_lock(&as->lock);
+	n = vad_find_overlap(&as->vads, va >> PAGE_SHIFT, (end - 1) >> PAGE_SHIFT);
+	v = n ? CONTAINER_OF(n, MMVAD, node) : NULL;
+	if (!v || v->type == VAD_LARGE || v->type == VAD_AWE || v->type == VAD_SHARED_DATA) {
+		va = v ? vad_end(v) : end;
+		mutex_unlock(&as->lock);
+		return va;
+	}
+	va = MAX(va, vad_va(v));
+	if (!v->ca)
+		va = mm_skip_absent(as, va, vad_end(v));
+	if (va >= vad_end(v) || va >= end) {
+		mutex_unlock(&as->lock);
+		return va;
+	}
+	pte = mm_find_pte(as, va);
+	irql = KeAcquireSpinLock(&pfn_lock);
+	k = pte ? pte_kind(*pte) : PTE_K_ZERO;
+	proto = v->ca && (k == PTE_K_ZERO || k == PTE_K_PROTOTYPE) ? vad_proto(v, va) : NULL;
+	if (k == PTE_K_PAGEFILE) {
+		read_private(as, pte, irql);
+	} else if (proto &&
+		   (pte_kind(*proto) == PTE_K_PAGEFILE || pte_kind(*proto) == PTE_K_PROTOTYPE)) {
+		read_shared(as, v->ca, proto, irql);
+	} else {
+		KeReleaseSpinLock(&pfn_lock, irql);
+		mutex_unlock(&as->lock);
+	}
+	return va + PAGE_SIZE;
+}
+
+static NTSTATUS prefetch(EPROCESS *p, u64 start, u64 end, u32 flags)
+{
+	(void)flags;
+	for (u64 va = start; va < end && mm_available > mm_low_pages;)
+		va = prefetch_page(&p->as, va, end);
+	return STATUS_SUCCESS; /* only advice */
+}
+
+/* ---- the other classes ---- */
+
+static NTSTATUS offer(EPROCESS *p, u64 start, u64 end, u32 priority)
+{
+	NTSTATUS st;
+
+	mutex_lock(&p->as.lock);
+	st = mm_offer_range(&p->as, start, end, priority);
+	mutex_unlock(&p->as.lock);
+	return st;
+}
+
+static NTSTATUS remove_from_set(EPROCESS *p, u64 start, u64 end, u32 flags)
+{
+	(void)flags;
+	mutex_lock(&p->as.lock);
+	mm_trim_range(&p->as, start, end);
+	mutex_unlock(&p->as.lock);
+	return STATUS_SUCCESS;
+}
+
+static NTSTATUS no_control_flow_guard(EPROCESS *p, u64 start, u64 end, u32 data)
+{
+	(void)p;
+	(void)start;
+	(void)end;
+	(void)data;
+	return STATUS_NOT_SUPPORTED;
+}
+
+static const struct {
+	NTSTATUS (*work)(EPROCESS *p, u64 start, u64 end, u32 data);
+	bool any_length; /* of the data; else it is a ULONG */
+} class_table[VM_CLASSES] = {
+    [VmPrefetchInformation] = {prefetch, false},
+    [VmPagePriorityInformation] = {offer, false},
+    [VmCfgCallTargetInformation] = {no_control_flow_guard, true},
+    [VmRemoveFromWorkingSetInformation] = {remove_from_set, false},
+};
+
+/* Every range through `work`, or, without it, only looked at. */
+static NTSTATUS each_range(EPROCESS *p, u64 count, const struct range *user, u32 data,
+			   NTSTATUS (*work)(EPROCESS *p, u64 start, u64 end, u32 data))
+{
+	struct range range[RANGE_CHUNK];
+	NTSTATUS st = STATUS_SUCCESS;
+
+	for (u64 done = 0, n; done < count && !st; done += n) {
+		n = MIN(count - done, RANGE_CHUNK);
+		if ((st = copy_from_user(range, user + done, n * sizeof(range[0]))))
+			return st;
+		for (u64 i = 0; i < n && !st; i++) {
+			u64 top = PsGetCurrentProcess()->as.highest, last;
+
+			if (!range[i].bytes)
+				return STATUS_INVALID_PARAMETER_4;
+			last = range[i].va + range[i].bytes - 1;
+			if (last < range[i].va || last > top)
+				last = top;
+			if (work && range[i].va <= top)
+				st = work(p, ALIGN_DOWN(range[i].va, PAGE_SIZE),
+					  ALIGN_DOWN(last, PAGE_SIZE) + PAGE_SIZE, data);
+		}
+	}
+	return st;
+}
+
+NTSYSCALL NTSTATUS NtSetInformationVirtualMemory(HANDLE process, u32 class, u64 count,
+						 const struct range *user, const void *user_data,
+						 u32 length)
+{
+	u32 data = 0;
+	EPROCESS *p;
+	NTSTATUS st;
+
+	if (class >= VM_CLASSES || !class_table[class].work)
+		return STATUS_INVALID_PARAMETER_2;
+	if (!user_data)
+		return STATUS_INVALID_PARAMETER_5;
+	if (!class_table[class].any_length && length != sizeof(data))
+		return STATUS_INVALID_PARAMETER_6;
+	if (!count)
+		return STATUS_INVALID_PARAMETER_3;
+	if ((!class_table[class].any_length &&
+	     (st = copy_from_user(&data, user_data, sizeof(data)))) ||
+	    (st = each_range(NULL, count, user, 0, NULL)))
+		return st;
+	st = ObReferenceObjectByHandle(process, PROCESS_VM_OPERATION, &PsProcessType, (void **)&p);
+	if (st)
+		return st;
+	st = each_range(p, count, user, data, class_table[class].work);
+	ObDereferenceObject(p);
+	return st;
+}
