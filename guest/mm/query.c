@@ -18,6 +18,38 @@ static u32 win32_type(const MMVAD *v)
 	return v->type == VAD_IMAGE ? MEM_IMAGE : v->type == VAD_MAPPED ? MEM_MAPPED : MEM_PRIVATE;
 }
 
+/* How far pages of a private region from va on are like the first: one look at each PTE. => A */
+static u64 private_run(struct address_space *as, MMVAD *v, u64 va, bool committed, u32 prot)
+{
+	bool zero_is_alike = v->committed == committed && (!committed || v->prot == prot);
+
+	while (va < vad_end(v)) {
+		u64 stop = MIN(vad_end(v), ALIGN_DOWN(va, LARGE_PAGE_SIZE) + LARGE_PAGE_SIZE);
+		MMPTE *pte = mm_find_pte(as, va);
+
+		if (!pte) {
+			if (!zero_is_alike)
+				return va;
+			va = stop;
+			continue;
+		}
+		for (; va < stop; va += PAGE_SIZE, pte++) {
+			MMPTE e = *pte;
+
+			if (!e) {
+				if (!zero_is_alike)
+					return va;
+			} else if (pte_kind(e) == PTE_K_DECOMMITTED) {
+				if (committed)
+					return va;
+			} else if (!committed || pte_prot(e) != prot) {
+				return va;
+			}
+		}
+	}
+	return va;
+}
+
 /* => A. The run of pages from va on that agree in everything. */
 static void basic(struct address_space *as, u64 va, MEMORY_BASIC_INFORMATION *m)
 {
@@ -39,7 +71,9 @@ static void basic(struct address_space *as, u64 va, MEMORY_BASIC_INFORMATION *m)
 		return;
 	}
 	committed = mm_page_state(as, v, va, &prot, &next);
-	for (end = next; end < vad_end(v); end = next) {
+	if (v->type == VAD_PRIVATE)
+		next = private_run(as, v, next, committed, prot);
+	for (end = next; v->type != VAD_PRIVATE && end < vad_end(v); end = next) {
 		bool same = mm_page_state(as, v, end, &other, &next) == committed;
 
 		if (!same || (committed && other != prot))
