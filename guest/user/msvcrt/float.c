@@ -106,23 +106,32 @@ static char *put_fixed(struct float_text *text, char *at, const char *digits, in
 	return at;
 }
 
+/*
+ * The names go through the same steps as digits do on Windows, rounding included: half an "N" is
+ * cut off and the character before it goes up, so that "%.2f" gives "1.#J".
+ */
 static char *put_special(struct float_text *text, char *at, const char *name, unsigned conversion,
 			 int precision)
 {
+	enum { ROUNDS_UP_FROM = '5' };
 	bool scientific = conversion == 'e' || conversion == 'E';
 	bool fixed = conversion == 'f' || conversion == 'F';
-	int n = (int)strlen(name);
+	int length = (int)strlen(name), places = scientific || fixed ? precision : precision - 1;
+	int n = places < length ? places : length;
 
 	*at++ = '1';
-	*at++ = '.';
-	if ((scientific || fixed) && precision < n)
-		n = precision;
-	memcpy(at, name, n);
+	if (n > 0) {
+		*at++ = '.';
+		memcpy(at, name, n);
+		at += n;
+		if (n < length && name[n] >= ROUNDS_UP_FROM)
+			at[-1]++;
+	}
 	if (scientific || fixed)
-		text->zeros = precision - n;
+		text->zeros = precision - (n > 0 ? n : 0);
 	if (scientific)
 		set_exponent(text, (char)conversion, 0, 3);
-	return at + n;
+	return at;
 }
 
 static char *put_hexadecimal(struct float_text *text, char *at, double value, unsigned conversion,
@@ -230,8 +239,6 @@ void format_float(struct float_text *text, double value, unsigned conversion, in
 			break;
 		point = number_digits(value, NUMBER_AFTER_POINT, precision, digits, sizeof(digits),
 				      &negative);
-		if (value == 0)
-			point = 0;
 		at = put_fixed(text, at, digits, point, precision, alternate);
 		break;
 	default:
@@ -273,8 +280,6 @@ static errno_t write_digits(char *to, size_t room, double value, int mode, int c
 		*point = 1;
 	} else {
 		*point = number_digits(value, mode, count, digits, sizeof(digits), &sign);
-		if (value == 0)
-			*point = 0;
 	}
 	*negative = sign;
 	n = strlen(digits);

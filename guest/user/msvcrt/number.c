@@ -201,19 +201,22 @@ int number_digits(double value, int mode, int count, char *digits, size_t room, 
 {
 	enum { EXACT = 1100 };
 	int point, sign, wanted;
-	char *text = __dtoa(value, mode, count + 1, &point, &sign, NULL);
+	char *text;
 
 	*digits = 0;
+	*negative = __builtin_signbit(value);
+	if (value == 0)
+		return 0;
+	text = __dtoa(value, mode, count + 1, &point, &sign, NULL);
 	if (!text)
-		return 1;
+		return 0;
 	wanted = mode == NUMBER_SIGNIFICANT ? count : point + count;
 	if (wanted >= 0 && (int)strlen(text) > wanted && text[wanted] == '5') {
 		__freedtoa(text);
 		text = __dtoa(value, NUMBER_SIGNIFICANT, EXACT, &point, &sign, NULL);
 		if (!text)
-			return 1;
+			return 0;
 	}
-	*negative = sign;
 	if (wanted < 0 || (int)strlen(text) <= wanted) {
 		strcpy_s(digits, room, text);
 	} else {

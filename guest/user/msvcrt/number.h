@@ -37,7 +37,8 @@ double number_read(const void *text, bool wide, size_t *used);
 
 /*
  * The correctly rounded decimal digits of a finite number, without trailing zeros, and where the
- * decimal point lies: count significant ones or count after the point.
+ * decimal point lies: count significant ones or count after the point. Zero has no digits, its
+ * point is at 0.
  */
 int number_digits(double value, int mode, int count, char *digits, size_t room, bool *negative);
 
