@@ -54,11 +54,12 @@ check: $(CHECK_PROGS)
 
 # --- Guest programs: Win64 .exe, as a user would build them --------------------------------------
 GUEST_C := hello args exitcode stdin_echo crash guardpage demand_zero protect threads commit_limit \
-	stack inpage_error corrupt hog objects
+	stack inpage_error corrupt hog objects pte_states
 GUEST_CXX := cxx
 GUEST_LIBS_inpage_error := -lntdll
 GUEST_LIBS_corrupt := -lntdll
 GUEST_LIBS_objects := -lntdll
+GUEST_LIBS_pte_states := -lntdll
 GUEST_EXES := $(GUEST_C:%=$(B)/tests/guest/%.exe) $(GUEST_CXX:%=$(B)/tests/guest/%.exe)
 
 guest-tests: $(GUEST_EXES)
