@@ -1,4 +1,4 @@
-/* create.c: what all Nt*Create and Nt*Open calls of ex have in common. */
+/* create.c: what all Nt*Create, Nt*Open and NtQuery* calls of ex's objects have in common. */
 #include "guest/ex/ex.h"
 
 NTSTATUS ex_begin_create(HANDLE *handle, const void *attributes, struct object_attributes *a)
@@ -34,6 +34,22 @@ NTSTATUS ex_open(HANDLE *handle, ACCESS_MASK access, const void *attributes,
 	s = ObOpenObjectByName(&a, type, access, &h);
 	ObReleaseAttributes(&a);
 	return ObReturnHandle(handle, h, s);
+}
+
+NTSTATUS ex_begin_query(HANDLE h, u32 class, u32 length, u32 bytes, ACCESS_MASK access,
+			const struct object_type *type, void **object)
+{
+	if (class != 0)
+		return STATUS_INVALID_INFO_CLASS;
+	if (length != bytes)
+		return STATUS_INFO_LENGTH_MISMATCH;
+	return ObReferenceObjectByHandle(h, access, type, object);
+}
+
+NTSTATUS ex_end_query(void *object, const void *answer, u32 bytes, void *buffer, u32 *returned)
+{
+	ObDereferenceObject(object);
+	return ex_store_u32(returned, bytes, copy_to_user(buffer, answer, bytes));
 }
 
 NTSTATUS ex_probe_u32(const void *user)

@@ -90,20 +90,12 @@ NTSYSCALL NTSTATUS NtQueryEvent(HANDLE h, u32 class, void *buffer, u32 length, u
 		s32 state;
 	} info;
 	void *object;
-	KEVENT *e;
-	NTSTATUS s;
+	NTSTATUS s = ex_begin_query(h, class, length, sizeof(info), EVENT_QUERY_STATE, &ExEventType,
+				    &object);
 
-	if (class != 0)
-		return STATUS_INVALID_INFO_CLASS;
-	if (length != sizeof(info))
-		return STATUS_INFO_LENGTH_MISMATCH;
-	s = ObReferenceObjectByHandle(h, EVENT_QUERY_STATE, &ExEventType, &object);
 	if (!NT_SUCCESS(s))
 		return s;
-	e = object;
-	info.type = e->d.type;
-	info.state = e->d.signal;
-	ObDereferenceObject(object);
-	s = copy_to_user(buffer, &info, sizeof(info));
-	return ex_store_u32(returned, sizeof(info), s);
+	info.type = ((KEVENT *)object)->d.type;
+	info.state = ((KEVENT *)object)->d.signal;
+	return ex_end_query(object, &info, sizeof(info), buffer, returned);
 }

@@ -17,6 +17,11 @@ NTSTATUS ex_end_create(HANDLE *handle, struct object_attributes *a, void *object
 /* The whole of Nt*Open. */
 NTSTATUS ex_open(HANDLE *handle, ACCESS_MASK access, const void *attributes,
 		 const struct object_type *type);
+/* The beginning and end of NtQuery{Event,Mutant,Semaphore,Timer}, which have one class (0) and an
+ * answer of one length: checks and references; releases and stores. */
+NTSTATUS ex_begin_query(HANDLE h, u32 class, u32 length, u32 bytes, ACCESS_MASK access,
+			const struct object_type *type, void **object);
+NTSTATUS ex_end_query(void *object, const void *answer, u32 bytes, void *buffer, u32 *returned);
 /* Optional outputs of user mode: checked before anything is done, stored afterwards. */
 NTSTATUS ex_probe_u32(const void *user);
 NTSTATUS ex_store_u32(void *user, u32 value, NTSTATUS status);

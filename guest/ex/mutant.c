@@ -60,3 +60,23 @@ NTSYSCALL NTSTATUS NtReleaseMutant(HANDLE h, u32 *previous)
 	ObDereferenceObject(mutant);
 	return ex_store_u32(previous, (u32)was, s);
 }
+
+NTSYSCALL NTSTATUS NtQueryMutant(HANDLE h, u32 class, void *buffer, u32 length, u32 *returned)
+{
+	struct {
+		s32 count;
+		u8 mine, abandoned, pad[2];
+	} info = {0};
+	const KMUTANT *m;
+	void *object;
+	NTSTATUS s = ex_begin_query(h, class, length, sizeof(info), MUTANT_QUERY_STATE,
+				    &ExMutantType, &object);
+
+	if (!NT_SUCCESS(s))
+		return s;
+	m = object;
+	info.count = m->d.signal;
+	info.mine = m->owner == KeGetCurrentThread();
+	info.abandoned = m->abandoned;
+	return ex_end_query(object, &info, sizeof(info), buffer, returned);
+}

@@ -55,3 +55,21 @@ NTSYSCALL NTSTATUS NtReleaseSemaphore(HANDLE h, s32 count, u32 *previous)
 	ObDereferenceObject(sem);
 	return ex_store_u32(previous, (u32)was, s);
 }
+
+NTSYSCALL NTSTATUS NtQuerySemaphore(HANDLE h, u32 class, void *buffer, u32 length, u32 *returned)
+{
+	struct {
+		s32 count, limit;
+	} info;
+	const KSEMAPHORE *sem;
+	void *object;
+	NTSTATUS s = ex_begin_query(h, class, length, sizeof(info), SEMAPHORE_QUERY_STATE,
+				    &ExSemaphoreType, &object);
+
+	if (!NT_SUCCESS(s))
+		return s;
+	sem = object;
+	info.count = sem->d.signal;
+	info.limit = sem->limit;
+	return ex_end_query(object, &info, sizeof(info), buffer, returned);
+}

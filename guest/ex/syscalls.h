@@ -18,12 +18,16 @@ NTSYSCALL NTSTATUS NtCreateMutant(HANDLE *handle, ACCESS_MASK access, const void
 				  u8 owned);
 NTSYSCALL NTSTATUS NtOpenMutant(HANDLE *handle, ACCESS_MASK access, const void *attributes);
 NTSYSCALL NTSTATUS NtReleaseMutant(HANDLE h, u32 *previous);
+NTSYSCALL NTSTATUS NtQueryMutant(HANDLE h, u32 class, void *buffer, u32 length, u32 *returned);
 NTSYSCALL NTSTATUS NtCreateSemaphore(HANDLE *handle, ACCESS_MASK access, const void *attributes,
 				     s32 count, s32 limit);
 NTSYSCALL NTSTATUS NtOpenSemaphore(HANDLE *handle, ACCESS_MASK access, const void *attributes);
 NTSYSCALL NTSTATUS NtReleaseSemaphore(HANDLE h, s32 count, u32 *previous);
+NTSYSCALL NTSTATUS NtQuerySemaphore(HANDLE h, u32 class, void *buffer, u32 length, u32 *returned);
 NTSYSCALL NTSTATUS NtCreateTimer(HANDLE *handle, ACCESS_MASK access, const void *attributes,
 				 u32 type);
+NTSYSCALL NTSTATUS NtOpenTimer(HANDLE *handle, ACCESS_MASK access, const void *attributes);
+NTSYSCALL NTSTATUS NtQueryTimer(HANDLE h, u32 class, void *buffer, u32 length, u32 *returned);
 NTSYSCALL NTSTATUS NtSetTimer(HANDLE h, const s64 *due, u64 routine, u64 context, u8 resume,
 			      s32 period, u8 *previous);
 NTSYSCALL NTSTATUS NtCancelTimer(HANDLE h, u8 *current);

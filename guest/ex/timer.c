@@ -144,6 +144,30 @@ NTSYSCALL NTSTATUS NtCreateTimer(HANDLE *handle, ACCESS_MASK access, const void 
 	return ex_end_create(handle, &a, t, access);
 }
 
+NTSYSCALL NTSTATUS NtOpenTimer(HANDLE *handle, ACCESS_MASK access, const void *attributes)
+{
+	return ex_open(handle, access, attributes, &ExTimerType);
+}
+
+NTSYSCALL NTSTATUS NtQueryTimer(HANDLE h, u32 class, void *buffer, u32 length, u32 *returned)
+{
+	struct {
+		s64 remaining;
+		u8 signalled, pad[7];
+	} info = {0};
+	const KTIMER *t;
+	void *object;
+	NTSTATUS s = ex_begin_query(h, class, length, sizeof(info), TIMER_QUERY_STATE, &ExTimerType,
+				    &object);
+
+	if (!NT_SUCCESS(s))
+		return s;
+	t = &((struct timer *)object)->t;
+	info.remaining = (s64)(t->due - KeQueryInterruptTime()); /* negative: how long ago */
+	info.signalled = t->d.signal > 0;
+	return ex_end_query(object, &info, sizeof(info), buffer, returned);
+}
+
 /* ---- setting ---- */
 
 static bool arm(struct timer *t, s64 due, u32 period, u64 routine, u64 context)
