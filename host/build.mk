@@ -29,3 +29,17 @@ $(B)/ntmm: $(HOST_OBJS) $(PAGEFILE_OBJS)
 	$(CC) $^ $(HOST_LIBS) -o $@
 
 -include $(HOST_OBJS:.o=.d)
+
+# DESTDIR and PREFIX as usual. The lab goes along when it has been built.
+PREFIX ?= /usr/local
+LIBDIR = $(DESTDIR)$(PREFIX)/lib/ntmm
+install: all
+	install -D $(B)/ntmm $(DESTDIR)$(PREFIX)/bin/ntmm
+	install -D -m 644 host/ntmm.1 $(DESTDIR)$(PREFIX)/share/man/man1/ntmm.1
+	install -D -m 644 $(B)/guest/ntoskrnl.elf $(LIBDIR)/ntoskrnl.elf
+	install -d $(LIBDIR)/system32
+	install -m 644 $(B)/guest/system32/*.dll $(LIBDIR)/system32/
+	if [ -x $(B)/lab/labctl ]; then \
+		install -D scripts/lab $(LIBDIR)/scripts/lab && \
+		install -D -t $(LIBDIR)/build/lab $(B)/lab/labctl && \
+		install -D -m 644 -t $(LIBDIR)/build/lab $(B)/lab/initrd $(B)/lab/vmlinux; fi
