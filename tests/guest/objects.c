@@ -26,6 +26,10 @@ NTSTATUS NTAPI NtReleaseMutant(HANDLE, LONG *);
 NTSTATUS NTAPI NtCreateSemaphore(HANDLE *, ACCESS_MASK, OBJECT_ATTRIBUTES *, LONG, LONG);
 NTSTATUS NTAPI NtReleaseSemaphore(HANDLE, LONG, LONG *);
 NTSTATUS NTAPI NtCreateTimer(HANDLE *, ACCESS_MASK, OBJECT_ATTRIBUTES *, ULONG);
+NTSTATUS NTAPI NtQueryMutant(HANDLE, ULONG, void *, ULONG, ULONG *);
+NTSTATUS NTAPI NtQuerySemaphore(HANDLE, ULONG, void *, ULONG, ULONG *);
+NTSTATUS NTAPI NtQueryTimer(HANDLE, ULONG, void *, ULONG, ULONG *);
+NTSTATUS NTAPI NtOpenTimer(HANDLE *, ACCESS_MASK, OBJECT_ATTRIBUTES *);
 NTSTATUS NTAPI NtSetTimer(HANDLE, LARGE_INTEGER *, void *, void *, BOOLEAN, LONG, BOOLEAN *);
 NTSTATUS NTAPI NtCancelTimer(HANDLE, BOOLEAN *);
 NTSTATUS NTAPI NtWaitForMultipleObjects(ULONG, const HANDLE *, ULONG, BOOLEAN, LARGE_INTEGER *);
@@ -167,8 +171,12 @@ static void test_events(void)
 static void test_semaphores(void)
 {
 	HANDLE s = semaphore(1, 3), h;
-	LONG was;
+	LONG was, info[2];
 
+	STATUS_IS(NtQuerySemaphore(s, 0, info, sizeof(info), NULL), 0);
+	CHECK_EQ(info[0], 1);
+	CHECK_EQ(info[1], 3);
+	STATUS_IS(NtQuerySemaphore(s, 0, info, 4, NULL), STATUS_INFO_LENGTH_MISMATCH);
 	STATUS_IS(poll_object(s), 0);
 	STATUS_IS(poll_object(s), STATUS_TIMEOUT);
 	STATUS_IS(NtReleaseSemaphore(s, 2, &was), 0);
@@ -216,7 +224,15 @@ static void test_mutants(void)
 {
 	HANDLE m = mutant(TRUE), abandoned = mutant(FALSE);
 	LONG was = 9;
+	struct {
+		LONG count;
+		BOOLEAN mine, abandoned;
+	} info;
 
+	STATUS_IS(NtQueryMutant(m, 0, &info, sizeof(info), NULL), 0);
+	CHECK_EQ(info.count, 0);
+	CHECK_EQ(info.mine, 1);
+	CHECK_EQ(info.abandoned, 0);
 	STATUS_IS(status_of(take_and_leave, m), STATUS_TIMEOUT);
 	STATUS_IS(status_of(release_others, m), STATUS_MUTANT_NOT_OWNED);
 	STATUS_IS(poll_object(m), 0); /* the owner takes it again */
@@ -226,6 +242,10 @@ static void test_mutants(void)
 	CHECK_EQ(was, 0);
 	STATUS_IS(NtReleaseMutant(m, NULL), STATUS_MUTANT_NOT_OWNED);
 	STATUS_IS(status_of(take_and_leave, abandoned), 0);
+	STATUS_IS(NtQueryMutant(abandoned, 0, &info, sizeof(info), NULL), 0);
+	CHECK_EQ(info.count, 1);
+	CHECK_EQ(info.mine, 0);
+	CHECK_EQ(info.abandoned, 1);
 	STATUS_IS(poll_object(abandoned), STATUS_ABANDONED_WAIT_0);
 	STATUS_IS(poll_object(abandoned), 0); /* told once */
 	NtReleaseMutant(abandoned, NULL);
@@ -351,6 +371,10 @@ static void test_timers(void)
 	HANDLE n = NULL, s = NULL;
 	LARGE_INTEGER due;
 	BOOLEAN was = 9;
+	struct {
+		LARGE_INTEGER remaining;
+		BOOLEAN signalled;
+	} info;
 
 	STATUS_IS(NtCreateTimer(&n, TIMER_ALL_ACCESS, NULL, 0), 0);
 	STATUS_IS(NtCreateTimer(&s, TIMER_ALL_ACCESS, NULL, 1), 0);
@@ -362,6 +386,9 @@ static void test_timers(void)
 	STATUS_IS(poll_object(n), 0);
 	STATUS_IS(NtSetTimer(n, in_ms(100000), NULL, NULL, FALSE, 0, &was), 0);
 	CHECK_EQ(was, 1);
+	STATUS_IS(NtQueryTimer(n, 0, &info, sizeof(info), NULL), 0);
+	CHECK_EQ(info.signalled, 0);
+	CHECK(info.remaining.QuadPart > 0 && info.remaining.QuadPart <= 1000000000);
 	STATUS_IS(poll_object(n), STATUS_TIMEOUT);
 	STATUS_IS(NtCancelTimer(n, &was), 0);
 	CHECK_EQ(was, 0);
