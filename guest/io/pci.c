@@ -136,7 +136,7 @@ u8 pci_find_capability(const struct pci_function *f, u8 id, u8 previous)
 {
 	u8 at;
 
-	if (!(pci_read16(f, PCI_STATUS) & STATUS_CAPABILITIES))
+	if (!previous && !(pci_read16(f, PCI_STATUS) & STATUS_CAPABILITIES))
 		return 0;
 	at = pci_read8(f, previous ? (u8)(previous + 1) : PCI_CAP_POINTER);
 	for (u32 i = 0; i < MAX_CAPABILITIES; i++) {

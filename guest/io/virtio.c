@@ -92,55 +92,63 @@ static bool reset(struct virtio_device *d)
 	return false;
 }
 
-/* Maps the structure of one type; the first capability of that type that can be mapped counts. */
-static volatile u8 *map_structure(const struct pci_function *f, u8 type, u32 least, u32 *bytes,
-				  u8 *found_at)
+/* One vendor capability: where a structure lies. */
+struct location {
+	u8 type, bar;
+	u32 offset, bytes;
+};
+#define MAX_STRUCTURE 0x10000u
+
+static struct location read_location(const struct pci_function *f, u8 cap)
+{
+	struct location l = {
+	    .type = pci_read8(f, (u8)(cap + CAP_CFG_TYPE)),
+	    .bar = pci_read8(f, (u8)(cap + CAP_BAR)),
+	    .offset = pci_read32(f, (u8)(cap + CAP_OFFSET)),
+	    .bytes = pci_read32(f, (u8)(cap + CAP_LENGTH)),
+	};
+
+	l.bytes = MIN(l.bytes, MAX_STRUCTURE);
+	return l;
+}
+
+/* Goes through the vendor capabilities once; of each type the first that can be mapped counts. */
+static void map_structures(struct virtio_device *d)
 {
 	u8 cap = 0;
 
 	for (u32 i = 0; i < 16; i++) {
-		volatile u8 *p;
-		u32 length;
+		struct location l;
 
-		cap = pci_find_capability(f, PCI_CAP_VENDOR, cap);
+		cap = pci_find_capability(d->pci, PCI_CAP_VENDOR, cap);
 		if (!cap)
-			return NULL;
-		if (pci_read8(f, (u8)(cap + CAP_CFG_TYPE)) != type)
-			continue;
-		length = pci_read32(f, (u8)(cap + CAP_LENGTH));
-		if (length < least)
-			continue;
-		if (length > 0x10000)
-			length = 0x10000;
-		p = pci_map_bar(f, pci_read8(f, (u8)(cap + CAP_BAR)),
-				pci_read32(f, (u8)(cap + CAP_OFFSET)), length);
-		if (p) {
-			*bytes = length;
-			*found_at = cap;
-			return p;
+			return;
+		l = read_location(d->pci, cap);
+		if (l.type == CFG_COMMON && !d->common && l.bytes >= COMMON_BYTES) {
+			d->common = pci_map_bar(d->pci, l.bar, l.offset, l.bytes);
+		} else if (l.type == CFG_NOTIFY && !d->notify && l.bytes >= 2) {
+			d->notify = pci_map_bar(d->pci, l.bar, l.offset, l.bytes);
+			d->notify_bytes = l.bytes;
+			d->notify_multiplier = pci_read32(d->pci, (u8)(cap + CAP_NOTIFY_MULT));
+		} else if (l.type == CFG_DEVICE && !d->config && l.bytes) {
+			d->config = pci_map_bar(d->pci, l.bar, l.offset, l.bytes);
+			d->config_bytes = l.bytes;
 		}
+		if (d->common && d->notify && d->config)
+			return;
 	}
-	return NULL;
 }
 
 bool virtio_open(struct virtio_device *d, const struct pci_function *pci)
 {
-	u32 bytes;
-	u8 cap;
-
 	if (pci->vendor_id != VIRTIO_VENDOR || pci->device_id < VIRTIO_MODERN_BASE)
 		return false;
 	memset(d, 0, sizeof *d);
 	d->pci = pci;
 	d->type = pci->device_id - VIRTIO_MODERN_BASE;
 	pci_enable(pci);
-	d->common = map_structure(pci, CFG_COMMON, COMMON_BYTES, &bytes, &cap);
-	d->notify = map_structure(pci, CFG_NOTIFY, 2, &d->notify_bytes, &cap);
-	if (!d->common || !d->notify)
-		return false;
-	d->notify_multiplier = pci_read32(pci, (u8)(cap + CAP_NOTIFY_MULT));
-	d->config = map_structure(pci, CFG_DEVICE, 1, &d->config_bytes, &cap);
-	if (!reset(d))
+	map_structures(d);
+	if (!d->common || !d->notify || !reset(d))
 		return false;
 	add_status(d, STATUS_ACKNOWLEDGE);
 	add_status(d, STATUS_DRIVER);
