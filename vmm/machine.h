@@ -46,6 +46,13 @@ struct vcpu {
 #define VM_MAX_GSI     256
 #define VM_MAX_DEVICES 48
 
+/* The thread that serves the 9P shares. L */
+struct files_thread {
+	pthread_t thread;
+	pthread_cond_t wake;
+	bool running, quit;
+};
+
 struct vm {
 	struct vm_config config; /* i */
 	int kvm_fd, vm_fd, mem_fd;
@@ -75,6 +82,8 @@ struct vm {
 	struct virtio_dev *console;		       /* i; NULL: none */
 	struct pagefile *pagefile[NTMM_MAX_PAGEFILES]; /* i */
 	struct virtio_dev *pagefile_dev[NTMM_MAX_PAGEFILES];
+
+	struct files_thread files;
 
 	struct vm_result result;	     /* L */
 	bool ended;			     /* L: result is set */
@@ -120,6 +129,10 @@ int msi_alloc(struct vm *vm, int *gsi, int *eventfd);
 int msi_route(struct vm *vm, int gsi, uint64_t address, uint32_t data);
 /* Writes of the guest to this address (16 bits wide, or any width) count up the eventfd. */
 int doorbell_bind(struct vm *vm, gpa_t gpa, int fd);
+
+/* virtio_9p.c: starts and stops the thread of the shares. => io_lock not held */
+int files_start(struct vm *vm);
+void files_stop(struct vm *vm);
 
 /* sandbox.c: the seccomp filter for all threads made from now on. */
 int sandbox_enter(struct vm *vm, struct vm_error *err);

@@ -1,7 +1,8 @@
 /*
- * The two eventfds between KVM and the devices. Interrupts: each MSI-X vector of a device owns a GSI: an eventfd bound to it by KVM_IRQFD and a
- * route that says which message the GSI is. Writing the eventfd sends the message. Notifications: a
- * doorbell address is bound to an eventfd by KVM_IOEVENTFD, so that ringing it needs no exit to us.
+ * The two eventfds between KVM and the devices. Interrupts: each MSI-X vector of a device owns a
+ * GSI: an eventfd bound to it by KVM_IRQFD and a route that says which message the GSI is. Writing
+ * the eventfd sends the message. Notifications: a doorbell address is bound to an eventfd by
+ * KVM_IOEVENTFD, so that ringing it needs no exit to us.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -21,9 +21,10 @@
 #include "vmm/probe_guest.h"
 #include "vmm/vmm.h"
 
-#define LIMIT_SECONDS	 2
-#define LEAST_PER_SECOND 5000000u /* the lab does 80 M, emulation instruction by instruction 1 M \
-				   */
+#define LIMIT_SECONDS 2
+#define LEAST_PER_SECOND                                                        \
+	5000000u /* the lab does 80 M, emulation instruction by instruction 1 M \
+		  */
 
 extern const uint8_t probe_guest[], probe_guest_end[], probe_int[], probe_page_fault[],
     probe_unexpected[];

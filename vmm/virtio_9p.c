@@ -1,6 +1,10 @@
 /*
  * virtio-9p: a mount tag and one queue of 9P requests, each a chain with the T-message to read and
  * room for the R-message to write.
+ *
+ * While a machine runs, one thread of its own serves all shares, request by request, so that a slow
+ * disk holds up neither paging nor the console. A notification marks the queue as held and wakes
+ * the thread; it takes the mark off when it has found the queue empty.
  */
 #include <errno.h>
 #include <linux/virtio_9p.h>
@@ -12,9 +16,10 @@
 #include "vmm/p9.h"
 #include "vmm/virtio.h"
 
-#define QUEUE_SIZE 128
-#define PCI_CLASS  0x01800000u /* as QEMU's: mass storage, other */
-#define TAG_BYTES  1
+#define QUEUE_SIZE  128
+#define PCI_CLASS   0x01800000u /* as QEMU's: mass storage, other */
+#define TAG_BYTES   1
+#define FILES_STACK (256u << 10)
 
 struct dev9p {
 	struct virtio_dev dev; /* first */
@@ -26,31 +31,117 @@ struct dev9p {
 	} config;
 };
 
+static const struct virtio_ops dev9p_ops;
+
+static struct dev9p *dev9p_of(struct virtio_dev *dev)
+{
+	return (struct dev9p *)dev;
+}
+
+/* Takes and answers requests until there are none. The server itself runs without io_lock, when
+ * there is a thread of its own for it; then only that thread comes here. */
+static void serve(struct dev9p *d, pthread_mutex_t *unlocked)
+{
+	struct virtq_chain *c = &d->chain;
+	int n;
+
+	while (virtio_pop(&d->dev, 0, c)) {
+		if (unlocked)
+			pthread_mutex_unlock(unlocked);
+		n = p9_request(d->p9, c->iov, c->nout, c->iov + c->nout, c->nin);
+		if (unlocked)
+			pthread_mutex_lock(unlocked);
+		virtio_complete(&d->dev, 0, c->head, n < 0 ? 0 : (uint32_t)n);
+		if (n < 0)
+			virtio_break(&d->dev, 0, "a request without header or room for a reply");
+		if (unlocked) /* do not keep a reply back while the next request waits for a disk */
+			virtio_signal(&d->dev, 0);
+	}
+	virtio_signal(&d->dev, 0);
+}
+
 static void dev9p_notify(struct virtio_dev *dev, unsigned queue)
 {
-	struct dev9p *d = (struct dev9p *)dev;
+	struct files_thread *t = &dev->vm->files;
 
-	while (virtio_pop(dev, queue, &d->chain)) {
-		struct virtq_chain *c = &d->chain;
-		int n = p9_request(d->p9, c->iov, c->nout, c->iov + c->nout, c->nin);
-
-		virtio_complete(dev, queue, c->head, n < 0 ? 0 : (uint32_t)n);
-		if (n < 0)
-			virtio_break(dev, queue, "a request without header or room for a reply");
+	if (!t->running) {
+		serve(dev9p_of(dev), NULL);
+		return;
 	}
-	virtio_signal(dev, queue);
+	dev->queue[queue].held = true; /* until the thread has been here */
+	pthread_cond_signal(&t->wake);
+}
+
+static void *files_main(void *arg)
+{
+	struct vm *vm = arg;
+	struct files_thread *t = &vm->files;
+
+	pthread_mutex_lock(&vm->io_lock);
+	while (!t->quit) {
+		bool worked = false;
+
+		for (unsigned i = 0; i < vm->ndevices; i++) {
+			struct virtio_dev *dev = vm->device[i];
+			struct virtq *q = &dev->queue[0].vq;
+
+			if (dev->ops != &dev9p_ops || !dev->queue[0].held || !virtio_ready(dev))
+				continue;
+			serve(dev9p_of(dev), &vm->io_lock);
+			virtq_want_notify(q, true);
+			if (virtio_ready(dev) && virtq_pending(q))
+				worked = true; /* came just before: once more */
+			else
+				dev->queue[0].held = false;
+		}
+		if (!worked && !t->quit)
+			pthread_cond_wait(&t->wake, &vm->io_lock);
+	}
+	pthread_mutex_unlock(&vm->io_lock);
+	return NULL;
+}
+
+int files_start(struct vm *vm)
+{
+	struct files_thread *t = &vm->files;
+	pthread_attr_t attr;
+	int r;
+
+	pthread_cond_init(&t->wake, NULL);
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, FILES_STACK);
+	t->running = true;
+	r = pthread_create(&t->thread, &attr, files_main, vm);
+	pthread_attr_destroy(&attr);
+	t->running = r == 0;
+	return -r;
+}
+
+void files_stop(struct vm *vm)
+{
+	struct files_thread *t = &vm->files;
+
+	if (!t->running)
+		return;
+	pthread_mutex_lock(&vm->io_lock);
+	t->quit = true;
+	pthread_cond_signal(&t->wake);
+	pthread_mutex_unlock(&vm->io_lock);
+	pthread_join(t->thread, NULL);
+	pthread_cond_destroy(&t->wake);
+	t->running = false;
 }
 
 static void dev9p_reset(struct virtio_dev *dev)
 {
-	struct dev9p *d = (struct dev9p *)dev;
+	struct dev9p *d = dev9p_of(dev);
 
 	p9_reset(d->p9);
 }
 
 static void dev9p_destroy(struct virtio_dev *dev)
 {
-	struct dev9p *d = (struct dev9p *)dev;
+	struct dev9p *d = dev9p_of(dev);
 
 	virtio_detach(dev);
 	p9_destroy(d->p9);

@@ -439,16 +439,20 @@ int vm_run(struct vm *vm, struct vm_result *result, struct vm_error *err)
 		return vm_fail(err, r, "the event loop cannot be set up: %s", strerror(-r));
 	if (vm->config.sandbox && (r = sandbox_enter(vm, err)) < 0)
 		return r;
+	if ((r = files_start(vm)) < 0)
+		return vm_fail(err, r, "no thread can be started: %s", strerror(-r));
 	vm->stats.start_ns = vm_now_ns();
 	for (unsigned i = 0; i < vm->nvcpus; i++) {
 		r = vcpu_start(&vm->vcpu[i], err);
 		if (r < 0) {
 			vcpus_stop(vm);
+			files_stop(vm);
 			return r;
 		}
 	}
 	loop_run(&vm->loop, &vm->io_lock);
 	vcpus_stop(vm);
+	files_stop(vm);
 	drain_console(vm);
 	*result = vm->result;
 	return 0;

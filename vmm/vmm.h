@@ -7,10 +7,10 @@
  * Life of a machine: vm_create (memory, kernel, vCPUs), vm_add_* (devices, in the order in which
  * the guest finds them), vm_run (blocks until the machine ends), vm_destroy.
  *
- * Threads. One a vCPU, and the thread that calls vm_run, which serves the devices. vm.io_lock
- * guards every device: held by a vCPU thread while it performs a port or MMIO access or a
- * hypercall, and by the loop around each event. The guest-physical map is constant once vm_run has
- * begun.
+ * Threads. One a vCPU, one for the files of the shares, and the thread that calls vm_run, which
+ * serves all other devices (the loop). vm.io_lock guards every device: held by a vCPU thread while
+ * it performs a port or MMIO access or a hypercall, and by the loop around each event. The
+ * guest-physical map is constant once vm_run has begun.
  *
  * No function here prints or exits: errors are -errno with a line of text in struct vm_error.
  */
