@@ -346,32 +346,55 @@ NTSTATUS ob_query_handle(struct EPROCESS *p, HANDLE h, void **object, ACCESS_MAS
 	return e ? STATUS_SUCCESS : STATUS_INVALID_HANDLE;
 }
 
+static NTSTATUS check_handle(const void *object, ACCESS_MASK granted, ACCESS_MASK access,
+			     const struct object_type *type)
+{
+	if (type && ObGetType(object) != type)
+		return STATUS_OBJECT_TYPE_MISMATCH;
+	return access & ~granted ? STATUS_ACCESS_DENIED : STATUS_SUCCESS;
+}
+
 NTSTATUS ObReferenceObjectByHandleIn(struct EPROCESS *p, HANDLE h, ACCESS_MASK access,
 				     const struct object_type *type, void **object)
 {
-	ACCESS_MASK granted;
-	u32 attributes;
-	NTSTATUS s = ob_query_handle(p, h, object, &granted, &attributes);
+	void *found = pseudo_object(p, h);
+	struct handle_table *t;
+	struct entry *e;
+	NTSTATUS s;
 
-	if (!NT_SUCCESS(s)) {
-		*object = NULL;
+	*object = NULL;
+	if (found) {
+		s = check_handle(found, ObGetType(found)->all_access, access, type);
+		if (NT_SUCCESS(s)) {
+			ObReferenceObject(found);
+			*object = found;
+		}
 		return s;
 	}
-	if (type && ObGetType(*object) != type)
-		s = STATUS_OBJECT_TYPE_MISMATCH;
-	else if (access & ~granted)
-		s = STATUS_ACCESS_DENIED;
-	if (!NT_SUCCESS(s)) {
-		ObDereferenceObject(*object);
-		*object = NULL;
+	t = lock_table(p);
+	if (!t)
+		return STATUS_INVALID_HANDLE;
+	e = entry_of(t, h);
+	s = e ? check_handle(e->object, e->access, access, type) : STATUS_INVALID_HANDLE;
+	if (NT_SUCCESS(s)) {
+		ObReferenceObject(e->object);
+		*object = e->object;
 	}
+	mutex_unlock(&t->lock);
 	return s;
 }
 
 NTSTATUS ObReferenceObjectByHandle(HANDLE h, ACCESS_MASK access, const struct object_type *type,
 				   void **object)
 {
-	return ObReferenceObjectByHandleIn(ob_current_process(), h, access, type, object);
+	struct EPROCESS *p = ob_current_process();
+
+	if (h == CURRENT_PROCESS && type == &PsProcessType) { /* most memory calls */
+		ObReferenceObject(p);
+		*object = p;
+		return STATUS_SUCCESS;
+	}
+	return ObReferenceObjectByHandleIn(p, h, access, type, object);
 }
 
 NTSTATUS ObQueryHandleAccess(HANDLE h, ACCESS_MASK *access)
