@@ -376,6 +376,10 @@ START_TEST(blk_refuses_what_is_wrong)
 	ck_assert_uint_eq(blk_do(VIRTIO_BLK_T_IN, PF_BYTES / 512 - 8, g, 8192), VIRTIO_BLK_S_IOERR);
 	ck_assert_uint_eq(blk_do(VIRTIO_BLK_T_OUT, UINT64_MAX, g, 4096), VIRTIO_BLK_S_IOERR);
 	ck_assert_uint_eq(blk_do(VIRTIO_BLK_T_OUT, UINT64_MAX / 512, g, 4096), VIRTIO_BLK_S_IOERR);
+	/* A number of bytes that wraps round to 0. */
+	ck_assert_uint_eq(blk_do(VIRTIO_BLK_T_OUT, 1ull << 55, g, 4096), VIRTIO_BLK_S_IOERR);
+	*r = (struct virtio_blk_discard_write_zeroes){1ull << 55, 8, 0};
+	ck_assert_uint_eq(blk_do(VIRTIO_BLK_T_DISCARD, 0, g, 16), VIRTIO_BLK_S_IOERR);
 	ck_assert_uint_eq(blk_do(VIRTIO_BLK_T_OUT, 1, g, 4096), VIRTIO_BLK_S_IOERR);
 	ck_assert_uint_eq(blk_do(VIRTIO_BLK_T_OUT, 0, g, 512), VIRTIO_BLK_S_IOERR);
 	ck_assert_uint_eq(blk_do(99, 0, g, 4096), VIRTIO_BLK_S_UNSUPP);
