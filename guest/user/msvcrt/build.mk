@@ -23,7 +23,7 @@ $(B)/guest/system32/msvcrt.dll: $(MSVCRT_OBJS) guest/user/msvcrt/msvcrt.def
 	@mkdir -p $(@D)
 	$(MINGW) -shared -nostdlib -s -o $@ $(MSVCRT_OBJS) guest/user/msvcrt/msvcrt.def \
 		-Wl,-e,DllMainCRTStartup,--image-base,0x7ff9c0000000 \
-		-lmingwex -lgcc -lkernel32 -lntdll
+		-lmingwex -lgcc -lntdll -lkernel32
 
 -include $(MSVCRT_OBJS:.o=.d)
 

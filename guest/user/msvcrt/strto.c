@@ -104,19 +104,21 @@ STRTO(wcstoul, wchar_t, true, unsigned long, to_unsigned, ULONG_MAX)
 STRTO(_wcstoi64, wchar_t, true, __int64, to_signed, INT64_MAX)
 STRTO(_wcstoui64, wchar_t, true, unsigned __int64, to_unsigned, UINT64_MAX)
 
-/* The ato functions: decimal, and a number out of range saturates. */
-#define ATO(name, C, type, strto)                   \
-	type name(const C *text)                    \
-	{                                           \
-		return (type)strto(text, NULL, 10); \
+/* The ato functions: decimal; a number out of range loses its upper bits, and errno stays. */
+#define ATO(name, C, wide, type)                                                       \
+	type name(const C *text)                                                       \
+	{                                                                              \
+		size_t used;                                                           \
+		struct whole number = read_whole(text, wide, 10, &used);               \
+		return (type)(number.negative ? -number.magnitude : number.magnitude); \
 	}
 
-ATO(atoi, char, int, strtol)
-ATO(atol, char, long, strtol)
-ATO(_atoi64, char, __int64, _strtoi64)
-ATO(_wtoi, wchar_t, int, wcstol)
-ATO(_wtol, wchar_t, long, wcstol)
-ATO(_wtoi64, wchar_t, __int64, _wcstoi64)
+ATO(atoi, char, false, int)
+ATO(atol, char, false, long)
+ATO(_atoi64, char, false, __int64)
+ATO(_wtoi, wchar_t, true, int)
+ATO(_wtol, wchar_t, true, long)
+ATO(_wtoi64, wchar_t, true, __int64)
 
 /* Digits of a number at the end of `text`; where they start. */
 enum { WHOLE_TEXT = 66 };
