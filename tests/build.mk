@@ -3,7 +3,7 @@
 # --- Native tests: one program a suite, built with ASan and UBSan -------------------------------
 # To add one: its name here, and CHECK_name_SRCS below (tests/unit/test_name.c has
 # `Suite *name_suite(void)`; also name what it tests). Optional: CHECK_name_CFLAGS, CHECK_name_LIBS.
-CHECK_SUITES := pagefile vadtree pfslots pe ob io ept vmm_queue vmm_elf vmm_pci vmm_p9 vmm_devices host
+CHECK_SUITES := pagefile vadtree pfslots pe ob io virtqueue ept vmm_queue vmm_elf vmm_pci vmm_p9 vmm_devices host
 
 CHECK_pagefile_SRCS := tests/unit/test_pagefile.c $(PAGEFILE_SRCS)
 CHECK_pagefile_LIBS := $(PAGEFILE_LIBS)
@@ -14,6 +14,7 @@ CHECK_ob_SRCS := tests/unit/test_ob.c guest/ob/attributes.c guest/ob/calls.c gue
 	guest/ob/name.c guest/ob/object.c
 CHECK_pfslots_SRCS := tests/unit/test_pfslots.c guest/mm/pfslots.c
 CHECK_io_SRCS := tests/unit/test_io.c guest/io/names.c guest/io/path.c guest/io/p9wire.c
+CHECK_virtqueue_SRCS := tests/unit/test_virtqueue.c guest/io/virtqueue.c
 
 CHECK_ept_SRCS := tests/unit/test_ept.c $(EPT_SRCS)
 CHECK_vmm_queue_SRCS := tests/unit/test_vmm_queue.c vmm/virtqueue.c $(EPT_SRCS)
