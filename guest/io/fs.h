@@ -160,6 +160,7 @@ extern const struct file_ops disk_ops;
 struct open_request {
 	ACCESS_MASK access; /* mapped */
 	u32 share, attributes, disposition, options;
+	bool look; /* is it there? A pipe is not connected to */
 };
 /* A file object (one reference) for an NT path, below the open folder `root` if that is not NULL.
  */

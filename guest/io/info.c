@@ -255,13 +255,14 @@ NTSYSCALL NTSTATUS NtQueryInformationFile(HANDLE h, void *iosb, void *buffer, u3
 	return request_end(&r, s, q.length);
 }
 
-/* Opens by name, for attributes only. */
-static NTSTATUS query_by_name(const void *user_attributes, struct query *q)
+/* Opens by name, for attributes only. A device has none but its being there. */
+static NTSTATUS query_by_name(const void *user_attributes, struct query *q, bool *device)
 {
 	static const struct open_request rq = {
 	    .access = FILE_READ_ATTRIBUTES,
 	    .share = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE,
 	    .disposition = FILE_OPEN,
+	    .look = true,
 	};
 	struct FILE_OBJECT *f;
 	u32 ignored;
@@ -269,7 +270,8 @@ static NTSTATUS query_by_name(const void *user_attributes, struct query *q)
 
 	if (s != STATUS_SUCCESS)
 		return s;
-	s = file_attributes(f, &q->attr);
+	s = f->fcb ? file_attributes(f, &q->attr) : STATUS_SUCCESS;
+	*device = !f->fcb;
 	ObDereferenceObject(f);
 	return s;
 }
@@ -278,9 +280,12 @@ NTSYSCALL NTSTATUS NtQueryAttributesFile(const void *attributes, void *basic)
 {
 	u64 out[5] = {0};
 	struct query q = {.out = (u8 *)out, .room = sizeof out};
-	NTSTATUS s = query_by_name(attributes, &q);
+	bool device;
+	NTSTATUS s = query_by_name(attributes, &q, &device);
 
-	if (s == STATUS_SUCCESS)
+	if (s == STATUS_SUCCESS && device)
+		PUT(&q, 32, u32, FILE_ATTRIBUTE_NORMAL);
+	else if (s == STATUS_SUCCESS)
 		query_basic(&q, 0);
 	return s == STATUS_SUCCESS ? copy_to_user(basic, out, sizeof out) : s;
 }
@@ -289,9 +294,12 @@ NTSYSCALL NTSTATUS NtQueryFullAttributesFile(const void *attributes, void *open)
 {
 	u64 out[7] = {0};
 	struct query q = {.out = (u8 *)out, .room = sizeof out};
-	NTSTATUS s = query_by_name(attributes, &q);
+	bool device;
+	NTSTATUS s = query_by_name(attributes, &q, &device);
 
-	if (s == STATUS_SUCCESS)
+	if (s == STATUS_SUCCESS && device)
+		PUT(&q, 48, u32, FILE_ATTRIBUTE_NORMAL);
+	else if (s == STATUS_SUCCESS)
 		query_network_open(&q, 0);
 	return s == STATUS_SUCCESS ? copy_to_user(open, out, sizeof out) : s;
 }

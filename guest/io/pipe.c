@@ -267,16 +267,21 @@ static NTSTATUS connect(struct pipe_instance *i, const struct open_request *rq,
 	return STATUS_SUCCESS;
 }
 
+/* Something that is there, without an instance. */
+static NTSTATUS open_root(const struct open_request *rq, struct FILE_OBJECT **file)
+{
+	*file = file_create_object(&pipe_root_ops, rq);
+	return *file ? STATUS_SUCCESS : STATUS_INSUFFICIENT_RESOURCES;
+}
+
 NTSTATUS pipe_open(const u16 *name, u32 name_chars, const struct open_request *rq,
 		   struct FILE_OBJECT **file)
 {
 	NTSTATUS s = STATUS_OBJECT_NAME_NOT_FOUND;
 	struct pipe *p;
 
-	if (!name_chars) {
-		*file = file_create_object(&pipe_root_ops, rq);
-		return *file ? STATUS_SUCCESS : STATUS_INSUFFICIENT_RESOURCES;
-	}
+	if (!name_chars)
+		return open_root(rq, file);
 	mutex_lock(&pipe_lock);
 	p = find(name, name_chars);
 	if (p) {
@@ -286,7 +291,7 @@ NTSTATUS pipe_open(const u16 *name, u32 name_chars, const struct open_request *r
 			struct pipe_instance *i = CONTAINER_OF(e, struct pipe_instance, entry);
 
 			if (i->state == PIPE_LISTENING) {
-				s = connect(i, rq, file);
+				s = rq->look ? open_root(rq, file) : connect(i, rq, file);
 				break;
 			}
 		}
