@@ -1,6 +1,6 @@
 /*
  * Signals, which on Windows are raised by the program itself, by exceptions (through _XcptFilter)
- * and by Ctrl-C; and the forward to ntdll's handler of __try blocks.
+ * and by Ctrl-C.
  */
 #include "guest/user/msvcrt/crt.h"
 #include <signal.h>
@@ -159,18 +159,4 @@ int __CppXcptFilter(unsigned long code, struct _EXCEPTION_POINTERS *pointers)
 	enum { CPP_EXCEPTION = 0xE06D7363 };
 
 	return code == CPP_EXCEPTION ? _XcptFilter(code, pointers) : EXCEPTION_CONTINUE_SEARCH;
-}
-
-extern EXCEPTION_DISPOSITION __C_specific_handler(struct _EXCEPTION_RECORD *record, void *frame,
-						  struct _CONTEXT *context,
-						  struct _DISPATCHER_CONTEXT *dispatcher);
-
-EXCEPTION_DISPOSITION crt_c_specific_handler(struct _EXCEPTION_RECORD *record, void *frame,
-					     struct _CONTEXT *context,
-					     struct _DISPATCHER_CONTEXT *dispatcher);
-EXCEPTION_DISPOSITION crt_c_specific_handler(struct _EXCEPTION_RECORD *record, void *frame,
-					     struct _CONTEXT *context,
-					     struct _DISPATCHER_CONTEXT *dispatcher)
-{
-	return __C_specific_handler(record, frame, context, dispatcher);
 }
