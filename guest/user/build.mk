@@ -2,6 +2,8 @@
 dlls:
 
 include guest/user/ntdll/build.mk
+include guest/user/kernel32/build.mk
+include guest/user/advapi32/build.mk
 
 # --- msvcrt.dll ---
 include guest/user/msvcrt/build.mk

@@ -1,0 +1,57 @@
+/*
+ * What kernel32's files share: status to last error, names to attributes, ANSI to wide.
+ */
+#ifndef NTMM_KERNEL32_K32_H
+#define NTMM_KERNEL32_K32_H
+
+#include <intrin.h>
+#include "guest/user/include/nt.h"
+
+#define ARRAY_COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+/* Exported by forwarding to ntdll; here it is one load. */
+#define GetLastError() (NtCurrentTeb()->LastErrorValue)
+
+/* Sets the last error from a failed status; TRUE when it succeeded. */
+BOOL succeed(NTSTATUS status);
+
+/* Sets the last error; returns FALSE, for `return fail(...)`. */
+BOOL fail(DWORD error);
+
+/* The process heap. A NULL result has set ERROR_NOT_ENOUGH_MEMORY. */
+void *heap_new(SIZE_T bytes);
+void heap_delete(void *p);
+
+/* A wide copy of ANSI text (NULL stays NULL and is no error); heap_delete it. */
+BOOL wide_copy(LPCSTR text, PWSTR *out);
+
+/* Wide text to an ANSI buffer, as the Get...A calls return it: length without the terminator, or
+   the size needed with it when the room is too small. */
+DWORD ansi_result(PCWSTR text, SIZE_T chars, LPSTR out, DWORD room);
+
+/* Milliseconds to a relative NT time; NULL for INFINITE. */
+PLARGE_INTEGER nt_timeout(DWORD ms, PLARGE_INTEGER t);
+
+struct named {
+	OBJECT_ATTRIBUTES attr;
+	UNICODE_STRING name;
+	WCHAR buffer[300];
+};
+
+/* Attributes for a named object under \BaseNamedObjects; name NULL: none. FALSE: name too long. */
+BOOL named_attributes(struct named *n, LPCWSTR name, LPSECURITY_ATTRIBUTES sa, ULONG more);
+
+/* Attributes of a DOS path; free with RtlFreeUnicodeString(&n). */
+BOOL path_attributes(LPCWSTR path, OBJECT_ATTRIBUTES *attr, UNICODE_STRING *n, BOOL inherit);
+
+/* Creates-or-opens: last error 0 or ERROR_ALREADY_EXISTS; the handle, or NULL. */
+HANDLE created(NTSTATUS status, HANDLE handle);
+
+/* console.c: handles from CreateFile("CONOUT$") and its like, and whether a handle is a console */
+BOOL is_console(HANDLE h);
+
+/* The CommandLine of this process in ANSI is made once; see process start. */
+void init_command_line(void);
+void init_unhandled_filter(void);
+
+#endif

@@ -1,0 +1,679 @@
+/*
+ * The system: processors, memory, versions, names, working sets, performance counters (PSAPI).
+ */
+#include "guest/user/kernel32/k32.h"
+#include <psapi.h>
+
+VOID WINAPI GetSystemInfo(LPSYSTEM_INFO si)
+{
+	SYSTEM_BASIC_INFORMATION b = {0};
+	int regs[4];
+
+	NtQuerySystemInformation(SystemBasicInformation, &b, sizeof(b), NULL);
+	__cpuid(regs, 1);
+	memset(si, 0, sizeof(*si));
+	si->wProcessorArchitecture = PROCESSOR_ARCHITECTURE_AMD64;
+	si->dwPageSize = b.PageSize;
+	si->lpMinimumApplicationAddress = (LPVOID)b.MinimumUserModeAddress;
+	si->lpMaximumApplicationAddress = (LPVOID)b.MaximumUserModeAddress;
+	si->dwActiveProcessorMask = b.ActiveProcessorsAffinityMask;
+	si->dwNumberOfProcessors = (DWORD)(UCHAR)b.NumberOfProcessors;
+	si->dwProcessorType = PROCESSOR_AMD_X8664;
+	si->dwAllocationGranularity = b.AllocationGranularity;
+	si->wProcessorLevel = (WORD)(((regs[0] >> 8) & 15) + ((regs[0] >> 20) & 255));
+	si->wProcessorRevision =
+	    (WORD)((((regs[0] >> 4) & 15) | ((regs[0] >> 12) & 0xf0)) << 8 | (regs[0] & 15));
+}
+
+VOID WINAPI GetNativeSystemInfo(LPSYSTEM_INFO si)
+{
+	GetSystemInfo(si);
+}
+
+WINBOOL WINAPI IsProcessorFeaturePresent(DWORD feature)
+{
+	return RtlIsProcessorFeaturePresent(feature);
+}
+
+DWORD WINAPI GetActiveProcessorCount(WORD group)
+{
+	if (group != 0 && group != ALL_PROCESSOR_GROUPS) {
+		fail(ERROR_INVALID_PARAMETER);
+		return 0;
+	}
+	return NtCurrentPeb()->NumberOfProcessors;
+}
+
+DWORD WINAPI GetMaximumProcessorCount(WORD group)
+{
+	return GetActiveProcessorCount(group);
+}
+
+WORD WINAPI GetActiveProcessorGroupCount(VOID)
+{
+	return 1;
+}
+
+WORD WINAPI GetMaximumProcessorGroupCount(VOID)
+{
+	return 1;
+}
+
+WINBOOL WINAPI GetNumaHighestNodeNumber(PULONG node)
+{
+	*node = 0;
+	return TRUE;
+}
+
+WINBOOL WINAPI GetNumaNodeProcessorMask(UCHAR node, PULONGLONG mask)
+{
+	SYSTEM_BASIC_INFORMATION b;
+
+	if (node || !succeed(NtQuerySystemInformation(SystemBasicInformation, &b, sizeof(b), NULL)))
+		return fail(ERROR_INVALID_PARAMETER);
+	*mask = b.ActiveProcessorsAffinityMask;
+	return TRUE;
+}
+
+WINBOOL WINAPI GetNumaProcessorNode(UCHAR processor, PUCHAR node)
+{
+	*node = processor < NtCurrentPeb()->NumberOfProcessors ? 0 : 0xff;
+	return *node == 0 || fail(ERROR_INVALID_PARAMETER);
+}
+
+WINBOOL WINAPI GetNumaAvailableMemoryNode(UCHAR node, PULONGLONG bytes)
+{
+	MEMORYSTATUSEX ms = {.dwLength = sizeof(ms)};
+
+	if (node || !GlobalMemoryStatusEx(&ms))
+		return fail(ERROR_INVALID_PARAMETER);
+	*bytes = ms.ullAvailPhys;
+	return TRUE;
+}
+
+WINBOOL WINAPI GetLogicalProcessorInformation(PSYSTEM_LOGICAL_PROCESSOR_INFORMATION out,
+					      PDWORD size)
+{
+	DWORD cpus = NtCurrentPeb()->NumberOfProcessors, need = (cpus + 2) * (DWORD)sizeof(*out);
+
+	if (*size < need || !out) {
+		*size = need;
+		return fail(ERROR_INSUFFICIENT_BUFFER);
+	}
+	memset(out, 0, need);
+	for (DWORD i = 0; i < cpus; i++) {
+		out[i].ProcessorMask = (ULONG_PTR)1 << i;
+		out[i].Relationship = RelationProcessorCore;
+	}
+	out[cpus].ProcessorMask = ((ULONG_PTR)1 << cpus) - 1;
+	out[cpus].Relationship = RelationProcessorPackage;
+	out[cpus + 1].ProcessorMask = out[cpus].ProcessorMask;
+	out[cpus + 1].Relationship = RelationNumaNode;
+	*size = need;
+	return TRUE;
+}
+
+/* --- memory --- */
+
+static BOOL performance(SYSTEM_BASIC_INFORMATION *b, SYSTEM_PERFORMANCE_INFORMATION *p)
+{
+	return succeed(NtQuerySystemInformation(SystemBasicInformation, b, sizeof(*b), NULL)) &&
+	       succeed(NtQuerySystemInformation(SystemPerformanceInformation, p, sizeof(*p), NULL));
+}
+
+WINBOOL WINAPI GlobalMemoryStatusEx(LPMEMORYSTATUSEX ms)
+{
+	SYSTEM_BASIC_INFORMATION b;
+	SYSTEM_PERFORMANCE_INFORMATION p;
+	VM_COUNTERS_EX2 vm = {0};
+
+	if (ms->dwLength != sizeof(*ms))
+		return fail(ERROR_INVALID_PARAMETER);
+	if (!performance(&b, &p))
+		return FALSE;
+	NtQueryInformationProcess(NtCurrentProcess(), ProcessVmCounters, &vm, VM_COUNTERS_SIZE,
+				  NULL);
+	ms->ullTotalPhys = (ULONG64)b.NumberOfPhysicalPages * PAGE_SIZE;
+	ms->ullAvailPhys = (ULONG64)p.AvailablePages * PAGE_SIZE;
+	ms->ullTotalPageFile = (ULONG64)p.CommitLimit * PAGE_SIZE;
+	ms->ullAvailPageFile =
+	    (ULONG64)(p.CommitLimit - min(p.CommitLimit, p.CommittedPages)) * PAGE_SIZE;
+	ms->ullTotalVirtual = b.MaximumUserModeAddress - b.MinimumUserModeAddress + 1;
+	ms->ullAvailVirtual = ms->ullTotalVirtual - min(ms->ullTotalVirtual, vm.VirtualSize);
+	ms->ullAvailExtendedVirtual = 0;
+	ms->dwMemoryLoad = (DWORD)(100 - ms->ullAvailPhys * 100 / max(ms->ullTotalPhys, 1ull));
+	return TRUE;
+}
+
+VOID WINAPI GlobalMemoryStatus(LPMEMORYSTATUS out)
+{
+	MEMORYSTATUSEX ms = {.dwLength = sizeof(ms)};
+
+	memset(out, 0, sizeof(*out));
+	out->dwLength = sizeof(*out);
+	if (!GlobalMemoryStatusEx(&ms))
+		return;
+	out->dwMemoryLoad = ms.dwMemoryLoad;
+	out->dwTotalPhys = ms.ullTotalPhys;
+	out->dwAvailPhys = ms.ullAvailPhys;
+	out->dwTotalPageFile = ms.ullTotalPageFile;
+	out->dwAvailPageFile = ms.ullAvailPageFile;
+	out->dwTotalVirtual = ms.ullTotalVirtual;
+	out->dwAvailVirtual = ms.ullAvailVirtual;
+}
+
+WINBOOL WINAPI GetPhysicallyInstalledSystemMemory(PULONGLONG kilobytes)
+{
+	MEMORYSTATUSEX ms = {.dwLength = sizeof(ms)};
+
+	if (!kilobytes)
+		return fail(ERROR_INVALID_PARAMETER);
+	if (!GlobalMemoryStatusEx(&ms))
+		return FALSE;
+	*kilobytes = (ms.ullTotalPhys + 0xfffff) / 0x100000 * 1024;
+	return TRUE;
+}
+
+WINBOOL WINAPI SetProcessWorkingSetSizeEx(HANDLE h, SIZE_T minimum, SIZE_T maximum, DWORD flags)
+{
+	QUOTA_LIMITS_EX q = {
+	    .MinimumWorkingSetSize = minimum, .MaximumWorkingSetSize = maximum, .Flags = flags};
+
+	if (!minimum || !maximum)
+		return fail(ERROR_INVALID_PARAMETER);
+	return succeed(NtSetInformationProcess(h, ProcessQuotaLimits, &q, sizeof(q)));
+}
+
+WINBOOL WINAPI SetProcessWorkingSetSize(HANDLE h, SIZE_T minimum, SIZE_T maximum)
+{
+	return SetProcessWorkingSetSizeEx(h, minimum, maximum, 0);
+}
+
+WINBOOL WINAPI GetProcessWorkingSetSizeEx(HANDLE h, PSIZE_T minimum, PSIZE_T maximum, PDWORD flags)
+{
+	QUOTA_LIMITS_EX q;
+
+	if (!succeed(NtQueryInformationProcess(h, ProcessQuotaLimits, &q, sizeof(q), NULL)))
+		return FALSE;
+	*minimum = q.MinimumWorkingSetSize;
+	*maximum = q.MaximumWorkingSetSize;
+	*flags = q.Flags;
+	return TRUE;
+}
+
+WINBOOL WINAPI GetProcessWorkingSetSize(HANDLE h, PSIZE_T minimum, PSIZE_T maximum)
+{
+	DWORD flags;
+
+	return GetProcessWorkingSetSizeEx(h, minimum, maximum, &flags);
+}
+
+WINBOOL WINAPI GetSystemFileCacheSize(PSIZE_T minimum, PSIZE_T maximum, PDWORD flags)
+{
+	SYSTEM_FILECACHE_INFORMATION info;
+
+	if (!minimum || !maximum || !flags)
+		return fail(ERROR_INVALID_PARAMETER);
+	if (!succeed(
+		NtQuerySystemInformation(SystemFileCacheInformationEx, &info, sizeof(info), NULL)))
+		return FALSE;
+	*minimum = info.MinimumWorkingSet;
+	*maximum = info.MaximumWorkingSet;
+	*flags = info.Flags;
+	return TRUE;
+}
+
+WINBOOL WINAPI SetSystemFileCacheSize(SIZE_T minimum, SIZE_T maximum, DWORD flags)
+{
+	SYSTEM_FILECACHE_INFORMATION info = {
+	    .MinimumWorkingSet = minimum, .MaximumWorkingSet = maximum, .Flags = flags};
+
+	return succeed(NtSetSystemInformation(SystemFileCacheInformationEx, &info, sizeof(info)));
+}
+
+WINBOOL WINAPI K32EmptyWorkingSet(HANDLE h)
+{
+	return SetProcessWorkingSetSize(h, (SIZE_T)-1, (SIZE_T)-1);
+}
+
+WINBOOL WINAPI K32QueryWorkingSet(HANDLE h, PVOID out, DWORD size)
+{
+	return succeed(NtQueryVirtualMemory(h, NULL, MemoryWorkingSetInformation, out, size, NULL));
+}
+
+WINBOOL WINAPI K32QueryWorkingSetEx(HANDLE h, PVOID out, DWORD size)
+{
+	return succeed(
+	    NtQueryVirtualMemory(h, NULL, MemoryWorkingSetExInformation, out, size, NULL));
+}
+
+WINBOOL WINAPI K32GetProcessMemoryInfo(HANDLE h, PPROCESS_MEMORY_COUNTERS out, DWORD size)
+{
+	VM_COUNTERS_EX2 vm = {0};
+	PROCESS_MEMORY_COUNTERS_EX pmc;
+
+	if (size < sizeof(*out))
+		return fail(ERROR_INSUFFICIENT_BUFFER);
+	if (!NT_SUCCESS(NtQueryInformationProcess(h, ProcessVmCounters, &vm, sizeof(vm), NULL)) &&
+	    !succeed(
+		NtQueryInformationProcess(h, ProcessVmCounters, &vm, VM_COUNTERS_EX_SIZE, NULL)))
+		return FALSE;
+	pmc.cb = size >= sizeof(pmc) ? sizeof(pmc) : sizeof(*out);
+	pmc.PageFaultCount = vm.PageFaultCount;
+	pmc.PeakWorkingSetSize = vm.PeakWorkingSetSize;
+	pmc.WorkingSetSize = vm.WorkingSetSize;
+	pmc.QuotaPeakPagedPoolUsage = vm.QuotaPeakPagedPoolUsage;
+	pmc.QuotaPagedPoolUsage = vm.QuotaPagedPoolUsage;
+	pmc.QuotaPeakNonPagedPoolUsage = vm.QuotaPeakNonPagedPoolUsage;
+	pmc.QuotaNonPagedPoolUsage = vm.QuotaNonPagedPoolUsage;
+	pmc.PagefileUsage = vm.PagefileUsage;
+	pmc.PeakPagefileUsage = vm.PeakPagefileUsage;
+	pmc.PrivateUsage = vm.PrivateUsage;
+	memcpy(out, &pmc, pmc.cb);
+	if (size >= sizeof(pmc) + 2 * sizeof(SIZE_T)) { /* the EX2 form */
+		SIZE_T *more = (SIZE_T *)((char *)out + sizeof(pmc));
+
+		more[0] = vm.PrivateWorkingSetSize;
+		more[1] = vm.SharedCommitUsage;
+		out->cb = sizeof(pmc) + 2 * sizeof(SIZE_T);
+	}
+	return TRUE;
+}
+
+/* The whole list of processes; heap_delete it. */
+static SYSTEM_PROCESS_INFORMATION *process_list(void)
+{
+	ULONG size = 0x10000;
+
+	for (;; size *= 2) {
+		void *list = heap_new(size);
+		NTSTATUS status;
+
+		if (!list) {
+			fail(ERROR_NOT_ENOUGH_MEMORY);
+			return NULL;
+		}
+		status = NtQuerySystemInformation(SystemProcessInformation, list, size, NULL);
+		if (NT_SUCCESS(status))
+			return list;
+		heap_delete(list);
+		if (status != STATUS_INFO_LENGTH_MISMATCH || size > 0x1000000) {
+			succeed(status);
+			return NULL;
+		}
+	}
+}
+
+static SYSTEM_PROCESS_INFORMATION *next_process(SYSTEM_PROCESS_INFORMATION *p)
+{
+	return p->NextEntryOffset ? (SYSTEM_PROCESS_INFORMATION *)((char *)p + p->NextEntryOffset)
+				  : NULL;
+}
+
+WINBOOL WINAPI K32EnumProcesses(DWORD *ids, DWORD size, DWORD *got)
+{
+	SYSTEM_PROCESS_INFORMATION *list = process_list();
+	DWORD n = 0;
+
+	if (!list)
+		return FALSE;
+	for (SYSTEM_PROCESS_INFORMATION *p = list; p && (n + 1) * sizeof(*ids) <= size;
+	     p = next_process(p))
+		ids[n++] = (DWORD)(ULONG_PTR)p->UniqueProcessId;
+	heap_delete(list);
+	*got = n * sizeof(*ids);
+	return TRUE;
+}
+
+WINBOOL WINAPI K32GetPerformanceInfo(PPERFORMANCE_INFORMATION out, DWORD size)
+{
+	SYSTEM_BASIC_INFORMATION b;
+	SYSTEM_PERFORMANCE_INFORMATION p;
+	SYSTEM_PROCESS_INFORMATION *list;
+
+	if (size < sizeof(*out))
+		return fail(ERROR_BAD_LENGTH);
+	if (!performance(&b, &p))
+		return FALSE;
+	memset(out, 0, sizeof(*out));
+	out->cb = sizeof(*out);
+	out->CommitTotal = p.CommittedPages;
+	out->CommitLimit = p.CommitLimit;
+	out->CommitPeak = p.PeakCommitment;
+	out->PhysicalTotal = b.NumberOfPhysicalPages;
+	out->PhysicalAvailable = p.AvailablePages;
+	out->SystemCache = p.ResidentSystemCachePage;
+	out->KernelPaged = p.PagedPoolPages;
+	out->KernelNonpaged = p.NonPagedPoolPages;
+	out->KernelTotal = out->KernelPaged + out->KernelNonpaged;
+	out->PageSize = b.PageSize;
+	list = process_list();
+	for (SYSTEM_PROCESS_INFORMATION *i = list; i; i = next_process(i)) {
+		out->HandleCount += i->HandleCount;
+		out->ThreadCount += i->NumberOfThreads;
+		out->ProcessCount++;
+	}
+	heap_delete(list);
+	return TRUE;
+}
+
+WINBOOL WINAPI K32EnumPageFilesW(PENUM_PAGE_FILE_CALLBACKW callback, LPVOID context)
+{
+	_Alignas(8) char buffer[4096];
+	SYSTEM_PAGEFILE_INFORMATION *p = (SYSTEM_PAGEFILE_INFORMATION *)buffer;
+	ULONG got = 0;
+
+	if (!succeed(
+		NtQuerySystemInformation(SystemPageFileInformation, buffer, sizeof(buffer), &got)))
+		return FALSE;
+	while (got) {
+		ENUM_PAGE_FILE_INFORMATION info = {.cb = sizeof(info),
+						   .TotalSize = p->TotalSize,
+						   .TotalInUse = p->TotalInUse,
+						   .PeakUsage = p->PeakUsage};
+		WCHAR name[MAX_PATH];
+		SIZE_T n = min(p->PageFileName.Length / sizeof(WCHAR), MAX_PATH - 1);
+
+		memcpy(name, p->PageFileName.Buffer, n * sizeof(WCHAR));
+		name[n] = 0;
+		if (!callback(context, &info, name) || !p->NextEntryOffset)
+			break;
+		p = (SYSTEM_PAGEFILE_INFORMATION *)((char *)p + p->NextEntryOffset);
+	}
+	return TRUE;
+}
+
+struct narrow_callback {
+	PENUM_PAGE_FILE_CALLBACKA callback;
+	LPVOID context;
+};
+
+static WINBOOL CALLBACK narrow_page_file(LPVOID arg, PENUM_PAGE_FILE_INFORMATION info, LPCWSTR name)
+{
+	struct narrow_callback *c = arg;
+	char narrow[MAX_PATH];
+
+	ansi_result(name, wcslen(name), narrow, MAX_PATH);
+	return c->callback(c->context, info, narrow);
+}
+
+WINBOOL WINAPI K32EnumPageFilesA(PENUM_PAGE_FILE_CALLBACKA callback, LPVOID context)
+{
+	struct narrow_callback c = {callback, context};
+
+	return K32EnumPageFilesW(narrow_page_file, &c);
+}
+
+DWORD WINAPI K32GetMappedFileNameW(HANDLE h, LPVOID address, LPWSTR out, DWORD room)
+{
+	struct {
+		UNICODE_STRING name;
+		WCHAR text[520];
+	} info;
+	DWORD n;
+
+	if (!succeed(NtQueryVirtualMemory(h, address, MemoryMappedFilenameInformation, &info,
+					  sizeof(info), NULL)))
+		return 0;
+	n = info.name.Length / sizeof(WCHAR);
+	if (n >= room) {
+		fail(ERROR_INSUFFICIENT_BUFFER);
+		n = room ? room - 1 : 0;
+	}
+	memcpy(out, info.name.Buffer, n * sizeof(WCHAR));
+	if (room)
+		out[n] = 0;
+	return n;
+}
+
+DWORD WINAPI K32GetMappedFileNameA(HANDLE h, LPVOID address, LPSTR out, DWORD room)
+{
+	WCHAR wide[520];
+	DWORD n = K32GetMappedFileNameW(h, address, wide, ARRAY_COUNT(wide));
+
+	return n ? ansi_result(wide, n, out, room) : 0;
+}
+
+DWORD WINAPI K32GetProcessImageFileNameW(HANDLE h, LPWSTR out, DWORD room)
+{
+	DWORD n = room;
+
+	return QueryFullProcessImageNameW(h, PROCESS_NAME_NATIVE, out, &n) ? n : 0;
+}
+
+DWORD WINAPI K32GetProcessImageFileNameA(HANDLE h, LPSTR out, DWORD room)
+{
+	DWORD n = room;
+
+	return QueryFullProcessImageNameA(h, PROCESS_NAME_NATIVE, out, &n) ? n : 0;
+}
+
+/* --- modules of this process --- */
+
+struct module_walk {
+	HMODULE *out;
+	DWORD room, count;
+};
+
+static VOID NTAPI note_module(PLDR_DATA_TABLE_ENTRY e, PVOID arg, BOOLEAN *stop)
+{
+	struct module_walk *w = arg;
+
+	(void)stop;
+	if (w->count < w->room)
+		w->out[w->count] = e->DllBase;
+	w->count++;
+}
+
+WINBOOL WINAPI K32EnumProcessModules(HANDLE h, HMODULE *out, DWORD size, LPDWORD got)
+{
+	struct module_walk w = {out, size / sizeof(*out), 0};
+
+	if (GetProcessId(h) != GetCurrentProcessId())
+		return fail(ERROR_PARTIAL_COPY);
+	LdrEnumerateLoadedModules(0, note_module, &w);
+	*got = w.count * sizeof(*out);
+	return TRUE;
+}
+
+WINBOOL WINAPI K32EnumProcessModulesEx(HANDLE h, HMODULE *out, DWORD size, LPDWORD got,
+				       DWORD filter)
+{
+	(void)filter;
+	return K32EnumProcessModules(h, out, size, got);
+}
+
+static PLDR_DATA_TABLE_ENTRY entry_of(HANDLE h, HMODULE m)
+{
+	PLDR_DATA_TABLE_ENTRY e;
+
+	if (GetProcessId(h) != GetCurrentProcessId() ||
+	    !NT_SUCCESS(
+		LdrFindEntryForAddress(m ? (PVOID)m : NtCurrentPeb()->ImageBaseAddress, &e))) {
+		fail(ERROR_INVALID_HANDLE);
+		return NULL;
+	}
+	return e;
+}
+
+WINBOOL WINAPI K32GetModuleInformation(HANDLE h, HMODULE m, LPMODULEINFO info, DWORD size)
+{
+	PLDR_DATA_TABLE_ENTRY e = entry_of(h, m);
+
+	if (size < sizeof(*info))
+		return fail(ERROR_INSUFFICIENT_BUFFER);
+	if (!e)
+		return FALSE;
+	info->lpBaseOfDll = e->DllBase;
+	info->SizeOfImage = e->SizeOfImage;
+	info->EntryPoint = e->EntryPoint;
+	return TRUE;
+}
+
+static DWORD give_name(PCUNICODE_STRING s, LPWSTR out, DWORD room)
+{
+	DWORD n = min((DWORD)(s->Length / sizeof(WCHAR)), room ? room - 1 : 0);
+
+	memcpy(out, s->Buffer, n * sizeof(WCHAR));
+	if (room)
+		out[n] = 0;
+	return n;
+}
+
+DWORD WINAPI K32GetModuleBaseNameW(HANDLE h, HMODULE m, LPWSTR out, DWORD room)
+{
+	PLDR_DATA_TABLE_ENTRY e = entry_of(h, m);
+
+	return e ? give_name(&e->BaseDllName, out, room) : 0;
+}
+
+DWORD WINAPI K32GetModuleFileNameExW(HANDLE h, HMODULE m, LPWSTR out, DWORD room)
+{
+	PLDR_DATA_TABLE_ENTRY e = entry_of(h, m);
+
+	return e ? give_name(&e->FullDllName, out, room) : 0;
+}
+
+DWORD WINAPI K32GetModuleBaseNameA(HANDLE h, HMODULE m, LPSTR out, DWORD room)
+{
+	WCHAR wide[MAX_PATH];
+	DWORD n = K32GetModuleBaseNameW(h, m, wide, MAX_PATH);
+
+	return n ? ansi_result(wide, n, out, room) : 0;
+}
+
+DWORD WINAPI K32GetModuleFileNameExA(HANDLE h, HMODULE m, LPSTR out, DWORD room)
+{
+	WCHAR wide[520];
+	DWORD n = K32GetModuleFileNameExW(h, m, wide, ARRAY_COUNT(wide));
+
+	return n ? ansi_result(wide, n, out, room) : 0;
+}
+
+/* --- versions and names --- */
+
+/* Programs that do not say otherwise are told 6.2, which is what Windows 10 tells them. */
+DWORD WINAPI GetVersion(VOID)
+{
+	return 2u << 8 | 6 | 9200u << 16;
+}
+
+WINBOOL WINAPI GetVersionExW(LPOSVERSIONINFOW out)
+{
+	RTL_OSVERSIONINFOEXW v = {.dwOSVersionInfoSize = sizeof(v)};
+	DWORD size = out->dwOSVersionInfoSize;
+
+	if (size != sizeof(OSVERSIONINFOW) && size != sizeof(OSVERSIONINFOEXW))
+		return fail(ERROR_INSUFFICIENT_BUFFER);
+	RtlGetVersion(&v);
+	v.dwMajorVersion = 6;
+	v.dwMinorVersion = 2;
+	v.dwBuildNumber = 9200;
+	v.dwOSVersionInfoSize = size;
+	memcpy(out, &v, size);
+	return TRUE;
+}
+
+WINBOOL WINAPI GetVersionExA(LPOSVERSIONINFOA out)
+{
+	OSVERSIONINFOEXW v = {.dwOSVersionInfoSize = sizeof(v)};
+	OSVERSIONINFOEXA a = {0};
+	DWORD size = out->dwOSVersionInfoSize;
+
+	if (size != sizeof(OSVERSIONINFOA) && size != sizeof(OSVERSIONINFOEXA))
+		return fail(ERROR_INSUFFICIENT_BUFFER);
+	GetVersionExW((LPOSVERSIONINFOW)&v);
+	a.dwOSVersionInfoSize = size;
+	a.dwMajorVersion = v.dwMajorVersion;
+	a.dwMinorVersion = v.dwMinorVersion;
+	a.dwBuildNumber = v.dwBuildNumber;
+	a.dwPlatformId = v.dwPlatformId;
+	a.wSuiteMask = v.wSuiteMask;
+	a.wProductType = v.wProductType;
+	memcpy(out, &a, size);
+	return TRUE;
+}
+
+WINBOOL WINAPI VerifyVersionInfoW(LPOSVERSIONINFOEXW want, DWORD type, DWORDLONG mask)
+{
+	NTSTATUS status = RtlVerifyVersionInfo((const RTL_OSVERSIONINFOEXW *)want, type, mask);
+
+	if (status == STATUS_REVISION_MISMATCH)
+		return fail(ERROR_OLD_WIN_VERSION);
+	return status == STATUS_INVALID_PARAMETER ? fail(ERROR_BAD_ARGUMENTS) : succeed(status);
+}
+
+WINBOOL WINAPI VerifyVersionInfoA(LPOSVERSIONINFOEXA want, DWORD type, DWORDLONG mask)
+{
+	OSVERSIONINFOEXW w = {.dwOSVersionInfoSize = sizeof(w),
+			      .dwMajorVersion = want->dwMajorVersion,
+			      .dwMinorVersion = want->dwMinorVersion,
+			      .dwBuildNumber = want->dwBuildNumber,
+			      .dwPlatformId = want->dwPlatformId,
+			      .wServicePackMajor = want->wServicePackMajor,
+			      .wServicePackMinor = want->wServicePackMinor,
+			      .wSuiteMask = want->wSuiteMask,
+			      .wProductType = want->wProductType};
+
+	return VerifyVersionInfoW(&w, type, mask);
+}
+
+WINBOOL WINAPI GetProductInfo(DWORD major, DWORD minor, DWORD sp, DWORD spminor, PDWORD type)
+{
+	return RtlGetProductInfo(major, minor, sp, spminor, type);
+}
+
+static const WCHAR computer_name[] = L"NTMM";
+
+WINBOOL WINAPI GetComputerNameExW(COMPUTER_NAME_FORMAT kind, LPWSTR out, LPDWORD room)
+{
+	DWORD need = ARRAY_COUNT(computer_name);
+
+	if (kind >= ComputerNameMax)
+		return fail(ERROR_INVALID_PARAMETER);
+	if (kind == ComputerNameDnsDomain || kind == ComputerNamePhysicalDnsDomain) {
+		if (out && *room)
+			*out = 0;
+		*room = 0;
+		return TRUE;
+	}
+	if (!out || *room < need) {
+		*room = need;
+		return fail(ERROR_MORE_DATA);
+	}
+	wcscpy(out, computer_name);
+	*room = need - 1;
+	return TRUE;
+}
+
+WINBOOL WINAPI GetComputerNameW(LPWSTR out, LPDWORD room)
+{
+	return GetComputerNameExW(ComputerNameNetBIOS, out, room) || fail(ERROR_BUFFER_OVERFLOW);
+}
+
+WINBOOL WINAPI GetComputerNameA(LPSTR out, LPDWORD room)
+{
+	DWORD need = ARRAY_COUNT(computer_name);
+
+	if (!out || *room < need) {
+		*room = need;
+		return fail(ERROR_BUFFER_OVERFLOW);
+	}
+	*room = ansi_result(computer_name, need - 1, out, *room);
+	return TRUE;
+}
+
+WINBOOL WINAPI GetComputerNameExA(COMPUTER_NAME_FORMAT kind, LPSTR out, LPDWORD room)
+{
+	WCHAR wide[16];
+	DWORD n = ARRAY_COUNT(wide);
+
+	if (!GetComputerNameExW(kind, wide, &n))
+		return FALSE;
+	if (!out || *room < n + 1) {
+		*room = n + 1;
+		return fail(ERROR_MORE_DATA);
+	}
+	*room = ansi_result(wide, n, out, *room);
+	return TRUE;
+}
