@@ -56,7 +56,11 @@ check: $(CHECK_PROGS)
 # --- Guest programs: Win64 .exe, as a user would build them --------------------------------------
 GUEST_C := hello args exitcode stdin_echo crash guardpage demand_zero protect threads commit_limit \
 	stack inpage_error corrupt hog objects pte_states
+# The memory calls of ntdll.dll itself:
+GUEST_VM := vm_extended large_pages
+GUEST_C += $(GUEST_VM)
 GUEST_CXX := cxx
+$(foreach test,$(GUEST_VM),$(eval GUEST_LIBS_$(test) := -lntdll))
 GUEST_LIBS_inpage_error := -lntdll
 GUEST_LIBS_corrupt := -lntdll
 GUEST_LIBS_objects := -lntdll
