@@ -83,6 +83,8 @@ enum crt_lock {
 
 void crt_locks_init(void);
 CRITICAL_SECTION *crt_lock(int number);
+/* How often the calling thread, which holds it, holds a lock. */
+int crt_lock_depth(int number);
 
 /* Everything the C library keeps per thread. */
 struct thread_data {
@@ -209,9 +211,9 @@ enum {
 	STREAM_BUFFER = 4096, /* what _filbuf and _flsbuf allocate */
 	STREAM_USER_BUFFER = 0x100,
 	STREAM_SETVBUF = 0x400,
-	STREAM_UNGET_WIDE = 0x1000,
-	STREAM_COMMIT = 0x4000,	     /* fflush goes through to the disk: mode 'c' */
-	STREAM_TEMP_BUFFER = 0x8000, /* the buffer lasts for one call: unbuffered output */
+	STREAM_COMMIT = 0x4000,	      /* fflush goes through to the disk: mode 'c' */
+	STREAM_TEMP_BUFFER = 0x10000, /* the buffer lasts for one call: unbuffered output (0x8000 is
+					mingw-w64's mark of a locked stream) */
 };
 void _lock_file(FILE *stream);
 void _unlock_file(FILE *stream);
@@ -227,6 +229,8 @@ int stream_flush_all_output(void);
 /* Gives an unbuffered stream a buffer for one call; true if `end` must be called. */
 bool stream_begin_output(FILE *stream, char *buffer, int size);
 void stream_end_output(FILE *stream, bool began);
+/* Writes what was gathered while the program held the stream's lock. */
+void stream_end_gathering(FILE *stream);
 size_t stream_write(FILE *stream, const void *data, size_t size);
 size_t stream_read(FILE *stream, void *data, size_t size);
 int stream_getc(FILE *stream);

@@ -341,6 +341,29 @@ static bool begin_write(FILE *stream)
 	return true;
 }
 
+/*
+ * Programs with a printf of their own (mingw-w64's) call fputc for each character, with the stream
+ * locked around the whole text. What they write to an unbuffered standard stream is gathered until
+ * they let go of the lock, and so goes out at once.
+ */
+static bool begin_gathering(FILE *stream)
+{
+	enum { GATHERED = 512, STANDARD_STREAMS = 3 };
+	static char gathered[STANDARD_STREAMS][GATHERED];
+	ptrdiff_t index = stream - crt_iob;
+
+	if (!is_static(stream) || index >= STANDARD_STREAMS ||
+	    crt_lock_depth(LOCK_STREAM_0 + (int)index) < 2)
+		return false;
+	return stream_begin_output(stream, gathered[index], GATHERED);
+}
+
+void stream_end_gathering(FILE *stream)
+{
+	if (stream->_flag & STREAM_TEMP_BUFFER)
+		stream_end_output(stream, true);
+}
+
 /* Called when the buffer is full: writes it out and starts it anew with c. */
 int _flsbuf(int c, FILE *stream)
 {
@@ -350,6 +373,10 @@ int _flsbuf(int c, FILE *stream)
 	if (stream->_flag & _IOSTRG || !begin_write(stream)) {
 		stream->_cnt = 0;
 		return EOF;
+	}
+	if (begin_gathering(stream)) {
+		stream->_cnt--;
+		return (unsigned char)(*stream->_ptr++ = byte);
 	}
 	if ((stream->_flag & (_IOMYBUF | STREAM_USER_BUFFER)) && stream->_bufsiz > 0) {
 		waiting = (int)(stream->_ptr - stream->_base);
