@@ -1,8 +1,10 @@
 /*
  * ntmm: the table of commands.
  */
+#include <fcntl.h>
 #include <stdarg.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "host/host.h"
 
@@ -75,10 +77,23 @@ static int cmd_help(int argc, char **argv)
 	return 0;
 }
 
+/* A closed standard descriptor must not become one of ours by accident. */
+static void fill_standard_fds(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
 int main(int argc, char **argv)
 {
 	const struct command *c;
 
+	fill_standard_fds();
 	if (argc < 2) {
 		usage(stderr);
 		return STATUS_USAGE;
