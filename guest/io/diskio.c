@@ -134,16 +134,32 @@ NTSTATUS disk_write_kernel(struct fcb *b, u64 offset, const void *pool, u32 byte
 	return STATUS_SUCCESS;
 }
 
+/* One full-size bounce buffer is kept for the next transfer; atomic. */
+static void *kept_bounce;
+
 /* A bounce buffer for a transfer of `bytes`, smaller when memory is short. */
 static void *get_bounce(u32 bytes, u32 *size)
 {
 	void *p;
 
-	for (*size = MIN(bytes, BOUNCE_BYTES);; *size = BOUNCE_LEAST) {
+	*size = BOUNCE_BYTES;
+	if (bytes > BOUNCE_LEAST && (p = atomic_exchange(&kept_bounce, NULL)))
+		return p;
+	if (bytes <= BOUNCE_LEAST)
+		*size = bytes;
+	for (;; *size = BOUNCE_LEAST) {
 		p = ExAllocatePool(*size, TAG('B', 'n', 'c', 'e'));
 		if (p || *size <= BOUNCE_LEAST)
 			return p;
 	}
+}
+
+static void put_bounce(void *p, u32 size)
+{
+	if (size == BOUNCE_BYTES)
+		p = atomic_exchange(&kept_bounce, p);
+	if (p)
+		ExFreePool(p);
 }
 
 NTSTATUS IoReadFile(struct FILE_OBJECT *f, u64 offset, void *kernel_buffer, u32 bytes, u32 *done)
@@ -168,7 +184,7 @@ NTSTATUS IoReadFile(struct FILE_OBJECT *f, u64 offset, void *kernel_buffer, u32 
 		memcpy((u8 *)kernel_buffer + *done, bounce, got);
 		*done += got;
 	}
-	ExFreePool(bounce);
+	put_bounce(bounce, size);
 	return s;
 }
 
@@ -197,7 +213,7 @@ NTSTATUS disk_read(struct FILE_OBJECT *f, void *user, u32 bytes, u64 offset, u32
 			break;
 		*done += got;
 	}
-	ExFreePool(bounce);
+	put_bounce(bounce, size);
 	if (s == STATUS_SUCCESS && !*done)
 		s = STATUS_END_OF_FILE;
 	return s;
@@ -229,7 +245,7 @@ NTSTATUS disk_write(struct FILE_OBJECT *f, const void *user, u32 bytes, u64 offs
 		if (s != STATUS_SUCCESS)
 			break;
 	}
-	ExFreePool(bounce);
+	put_bounce(bounce, size);
 	return s;
 }
 

@@ -198,8 +198,13 @@ NTSTATUS IoOpenFile(const u16 *path, u32 chars, bool write, struct FILE_OBJECT *
 	    .options = FILE_NON_DIRECTORY_FILE | FILE_SYNCHRONOUS_IO_NONALERT,
 	};
 	u32 information;
+	NTSTATUS s = file_open(path, chars, NULL, &rq, file, &information);
 
-	return file_open(path, chars, NULL, &rq, file, &information);
+	/* As if its handle were closed already: mm says what may be done to a mapped file, and a
+	 * reference that it keeps must not count as an open. */
+	if (s == STATUS_SUCCESS)
+		file_cleanup(*file);
+	return s;
 }
 
 /* ---- mm and ps ---- */
