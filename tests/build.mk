@@ -55,7 +55,7 @@ check: $(CHECK_PROGS)
 
 # --- Guest programs: Win64 .exe, as a user would build them --------------------------------------
 GUEST_C := hello args exitcode stdin_echo crash guardpage demand_zero protect threads commit_limit \
-	stack inpage_error corrupt hog objects pte_states
+	stack inpage_error corrupt hog objects conditions pte_states
 # The memory calls of ntdll.dll itself:
 GUEST_VM := vm_extended large_pages
 GUEST_C += $(GUEST_VM)

@@ -29,6 +29,10 @@ NTSTATUS ex_store_u32(void *user, u32 value, NTSTATUS status);
 /* An event object for kernel code, as user mode may have a handle to. NULL without memory. */
 KEVENT *ExCreateEvent(enum dispatcher_type type, bool signalled);
 
+/* ---- memory resource notifications (ex/condition.c) ---- */
+void ExInitMemoryConditions(void);   /* after ObInitSystem and mm's start; PASSIVE */
+void ExUpdateMemoryConditions(void); /* from one thread */
+
 /* ---- privileges (ex/token.c): LUIDs as in public winnt.h, SE_*_PRIVILEGE ---- */
 enum privilege {
 	SE_LOCK_MEMORY = 4,

@@ -7,6 +7,7 @@
  * mm_high_pages: first pages not touched since the hand last passed, then any.
  */
 #include "guest/mm/mi.h"
+#include "guest/ex/ex.h"
 #include "guest/mm/nt_memory.h"
 
 #define TRIM_BATCH 64u
@@ -191,6 +192,7 @@ static void balance_thread(void *context)
 	for (;;) {
 		NTSTATUS st = KeWaitForSingleObject(&balance_event, KERNEL_MODE, false, &second);
 
+		ExUpdateMemoryConditions();
 		if (st == STATUS_TIMEOUT && mm_available >= mm_low_pages)
 			continue;
 		for (u32 pass = 0; pass < 3 && coming() < mm_high_pages; pass++)
@@ -280,6 +282,7 @@ void mm_init_events(void)
 
 void mm_init_balance(void)
 {
+	ExInitMemoryConditions();
 	PsCreateSystemThread(balance_thread, NULL, 17, "balance set manager");
 	PsCreateSystemThread(zero_thread, NULL, 1, "zero page");
 }
