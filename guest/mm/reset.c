@@ -42,17 +42,21 @@ static bool settle_io(MMPTE *pte, KIRQL *irql)
 	}
 }
 
-/* => F. Onto the right list, if it is on one: clean or modified. */
-static void relist(pfn_t p)
+/* => F. The frame's contents are to be kept again: onto the right list, if it is on one. */
+static void keep(pfn_t p)
 {
 	MMPFN *f = &mm_pfn[p];
+	bool listed = f->state == PFN_STANDBY || f->state == PFN_MODIFIED;
 
-	if (f->state != PFN_STANDBY && f->state != PFN_MODIFIED)
-		return;
-	page_list_remove(p);
-	if (f->flags & PFN_F_MODIFIED)
+	if (listed) /* by state and priority as they were */
+		page_list_remove(p);
+	if (f->original_pte & PTE_RESET)
+		f->flags |= PFN_F_MODIFIED;
+	f->original_pte &= ~MARKS;
+	f->priority = USUAL_PRIORITY;
+	if (listed && f->flags & PFN_F_MODIFIED)
 		page_list_push(&mm_modified, p, PFN_MODIFIED);
-	else
+	else if (listed)
 		page_list_push(&mm_standby[f->priority], p, PFN_STANDBY);
 }
 
@@ -126,11 +130,7 @@ static bool undo_page(MMPTE *pte)
 			f->original_pte = pte_with_prot(f->original_pte, MM_READWRITE);
 			pte_set(pte, pte_with_prot(v, MM_READWRITE));
 		}
-		if (f->original_pte & PTE_RESET)
-			f->flags |= PFN_F_MODIFIED;
-		f->original_pte &= ~MARKS;
-		f->priority = USUAL_PRIORITY;
-		relist(pte_pfn(v));
+		keep(pte_pfn(v));
 		KeReleaseSpinLock(&pfn_lock, old);
 		break;
 	case PTE_K_DEMAND_ZERO:
