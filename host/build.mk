@@ -1,7 +1,7 @@
 # The ntmm command: host/ over vmm/, ept/ and pagefile/.
 EPT_SRCS := ept/map.c
 VMM_SRCS := vmm/boot.c vmm/bus.c vmm/cpuid.c vmm/elf.c vmm/exit.c vmm/hypercall.c vmm/loop.c \
-	vmm/msi.c vmm/p9.c vmm/p9fs.c vmm/pci.c vmm/probe.c vmm/sandbox.c vmm/serial.c vmm/vcpu.c \
+	vmm/msi.c vmm/p9.c vmm/p9fs.c vmm/p9ops.c vmm/pci.c vmm/probe.c vmm/sandbox.c vmm/serial.c vmm/vcpu.c \
 	vmm/virtio_9p.c vmm/virtio_blk.c vmm/virtio_console.c vmm/virtio_pci.c vmm/virtqueue.c \
 	vmm/vm.c
 VMM_ASM := vmm/probe_guest.S

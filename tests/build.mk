@@ -20,10 +20,10 @@ CHECK_ept_SRCS := tests/unit/test_ept.c $(EPT_SRCS)
 CHECK_vmm_queue_SRCS := tests/unit/test_vmm_queue.c vmm/virtqueue.c $(EPT_SRCS)
 CHECK_vmm_elf_SRCS := tests/unit/test_vmm_elf.c vmm/elf.c
 CHECK_vmm_pci_SRCS := tests/unit/test_vmm_pci.c vmm/pci.c vmm/bus.c
-CHECK_vmm_p9_SRCS := tests/unit/test_vmm_p9.c vmm/p9.c vmm/p9fs.c vmm/virtqueue.c $(EPT_SRCS)
+CHECK_vmm_p9_SRCS := tests/unit/test_vmm_p9.c vmm/p9.c vmm/p9fs.c vmm/p9ops.c vmm/virtqueue.c $(EPT_SRCS)
 CHECK_vmm_devices_SRCS := tests/unit/test_vmm_devices.c vmm/virtio_pci.c vmm/virtio_blk.c \
 	vmm/virtio_console.c vmm/virtio_9p.c vmm/virtqueue.c vmm/pci.c vmm/bus.c vmm/loop.c \
-	vmm/p9.c vmm/p9fs.c vmm/hypercall.c $(EPT_SRCS) $(PAGEFILE_SRCS)
+	vmm/p9.c vmm/p9fs.c vmm/p9ops.c vmm/hypercall.c $(EPT_SRCS) $(PAGEFILE_SRCS)
 CHECK_vmm_devices_LIBS := $(PAGEFILE_LIBS)
 CHECK_host_SRCS := tests/unit/test_host.c host/size.c host/winargs.c host/pe.c host/runblock.c \
 	host/json.c host/names.c
@@ -59,6 +59,7 @@ GUEST_C := hello args exitcode stdin_echo crash guardpage demand_zero protect th
 # The memory calls of ntdll.dll itself:
 GUEST_VM := vm_extended large_pages awe vm_lock vm_copy write_watch vm_advice working_set
 GUEST_C += $(GUEST_VM)
+GUEST_C += files
 GUEST_CXX := cxx
 $(foreach test,$(GUEST_VM),$(eval GUEST_LIBS_$(test) := -lntdll))
 GUEST_LIBS_inpage_error := -lntdll

@@ -2,7 +2,8 @@
  * p9: a server of 9P2000.L for one shared folder. Pure but for the host's files: a request is a
  * pair of iovec arrays, whatever transport they came by.
  *
- *   p9.c    messages: decoding, fids, replies        p9fs.c  paths and files of the host
+ *   p9.c    messages: decoding, fids, replies     p9ops.c  what each message does
+ *   p9fs.c  paths and files of the host
  *
  * A *share* is a folder of the host (or several, each seen under a prefix). A *fid* is the client's
  * number for a file; here it is a path relative to the share's root, and an open descriptor once it
