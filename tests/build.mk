@@ -59,7 +59,7 @@ GUEST_C := hello args exitcode stdin_echo crash guardpage demand_zero protect th
 # The memory calls of ntdll.dll itself:
 GUEST_VM := vm_extended large_pages awe vm_lock vm_copy write_watch vm_advice working_set
 GUEST_C += $(GUEST_VM)
-GUEST_C += files
+GUEST_C += files pipes
 GUEST_CXX := cxx
 $(foreach test,$(GUEST_VM),$(eval GUEST_LIBS_$(test) := -lntdll))
 GUEST_LIBS_inpage_error := -lntdll
