@@ -47,5 +47,5 @@ done
 run "$ntmm" run "$exe/exitcode.exe" 0x12345678
 verdict "a large exit code is told" all status_is 117 -- err_is_one_line -- err_has '0x12345678|305419896'
 run "$ntmm" run "$exe/crash.exe" write
-verdict "a crash names code, address and access" all status_is 117 -- err_has '0x[Cc]0000005' -- err_has 'write'
+verdict "a crash names code, address and access" all status_is 117 -- err_has '0x[Cc]0000005' -- err_has 'writ'
 tap_end

@@ -18,7 +18,7 @@ int main(int argc, char **argv)
 	else if (strcmp(kind, "execute") == 0)
 		((void (*)(void))(uintptr_t)&zero)();
 	else if (strcmp(kind, "divide") == 0)
-		zero = 1 / zero;
+		zero = 100 / zero;
 	else if (strcmp(kind, "illegal") == 0)
 		__asm__ volatile("ud2");
 	else if (strcmp(kind, "raise") == 0)
