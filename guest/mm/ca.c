@@ -3,6 +3,7 @@
  * counts and the pointers that hang control areas up at files.
  */
 #include "guest/mm/nt_memory.h"
+#include "guest/mm/pin.h"
 #include "guest/mm/vmcalls.h"
 
 #define IDLE_IMAGES 24u /* images kept for the next use */
@@ -81,6 +82,7 @@ static void destroy(struct control_area *ca)
 		mm_flush_pages(ca, 0, ca->pages);
 	mm_wait_for_writes(ca);
 	mm_free_prototypes(ca);
+	mm_free_large_section(ca);
 	if (ca->charged)
 		mm_uncharge(NULL, ca->charged);
 	if (ca->file)

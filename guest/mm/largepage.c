@@ -134,6 +134,50 @@ static MMPTE large_pte(pfn_t p, u32 prot)
 	return v & PTE_WRITE ? v | PTE_HW_WRITE : v;
 }
 
+NTSTATUS mm_take_large_runs(MMPTE *run, u64 n)
+{
+	struct runs runs = {0};
+	NTSTATUS st = STATUS_INSUFFICIENT_RESOURCES;
+
+	mutex_lock(&mm_pin_lock);
+	if (mm_can_pin(n * LARGE_PAGES))
+		st = take_runs(&runs, 0, n * LARGE_PAGE_SIZE, HUGE_NONE);
+	mutex_unlock(&mm_pin_lock);
+	for (u64 i = 0; !st && i < n; i++) {
+		run[i] = (u64)runs.first << PAGE_SHIFT | PTE_VALID;
+		runs.first = mm_pfn[runs.first].flink;
+	}
+	return st;
+}
+
+void mm_free_large_run(MMPTE run)
+{
+	mm_free_contiguous(pte_pfn(run), LARGE_PAGES);
+}
+
+bool mm_set_large(struct address_space *as, u64 va, MMPTE run, u32 prot)
+{
+	MMPTE *e = mm_make_entry(as, va, PDE_LEVEL);
+
+	if (!e)
+		return false;
+	require(!*e);
+	pte_set(e, large_pte(pte_pfn(run), prot));
+	atomic_add(counter_of(LARGE_PAGES), 1);
+	return true;
+}
+
+void mm_clear_large(struct address_space *as, u64 va)
+{
+	u64 bytes;
+	MMPTE *e = mm_find_large(as, va, &bytes);
+
+	if (!e)
+		return;
+	pte_set(e, 0);
+	atomic_add(counter_of(LARGE_PAGES), -1);
+}
+
 /* => A. Takes the runs off the chain as it maps them; false: no memory for tables. */
 static bool map_runs(struct address_space *as, MMVAD *v, struct runs *r)
 {

@@ -13,6 +13,23 @@ bool mm_can_pin(u64 pages);
 extern struct mutex mm_pin_lock;
 void mm_init_pin(void);
 
+/* `n` frames' runs of 2 MB, as valid PTEs in run[]; all of them or STATUS_INSUFFICIENT_RESOURCES.
+ * May trim everybody. => no locks, PASSIVE */
+NTSTATUS mm_take_large_runs(MMPTE *run, u64 n);
+void mm_free_large_run(MMPTE run);
+/* Puts a 2 MB page into the page tables, or takes it out (the caller flushes then). => A */
+bool mm_set_large(struct address_space *as, u64 va, MMPTE run, u32 prot);
+void mm_clear_large(struct address_space *as, u64 va);
+
+/* Sections of large pages (largesect.c). The frames are in ca->proto, a 2 MB page an entry, from
+ * the beginning to the end; ca->pages is 0, so that nobody takes them for prototypes. */
+struct control_area;
+NTSTATUS mm_large_section(u64 size, u32 prot, struct control_area **out);
+void mm_free_large_section(struct control_area *ca);
+/* => A; the VAD is in the tree. STATUS_INSUFFICIENT_RESOURCES: nothing is mapped */
+NTSTATUS mm_map_large_view(struct address_space *as, MMVAD *v);
+void mm_unmap_large_view(struct address_space *as, MMVAD *v);
+
 /* AWE: what is left of it when the address space goes. => A, no VADs left */
 void mm_free_physical(struct address_space *as);
 

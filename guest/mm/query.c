@@ -15,7 +15,7 @@ enum memory_class {
 
 static u32 win32_type(const MMVAD *v)
 {
-	return v->type == VAD_IMAGE ? MEM_IMAGE : v->type == VAD_MAPPED ? MEM_MAPPED : MEM_PRIVATE;
+	return v->type == VAD_IMAGE ? MEM_IMAGE : v->ca ? MEM_MAPPED : MEM_PRIVATE;
 }
 
 /* How far pages of a private region from va on are like the first: one look at each PTE. => A */
@@ -118,7 +118,7 @@ static NTSTATUS query_region(EPROCESS *p, u64 va, void *out, u64 length, u64 *re
 		r.AllocationBase = vad_va(v);
 		r.AllocationProtect = v->win32_prot;
 		r.RegionType = v->type == VAD_IMAGE ? 1u << 2
-			       : v->type == VAD_MAPPED ? (v->ca->file ? 1u << 1 : 1u << 3)
+			       : v->ca ? (v->ca->file ? 1u << 1 : 1u << 3)
 						       : 0;
 		r.RegionType |= v->placeholder ? 1u << 8 : 0;
 		r.RegionType |= v->type == VAD_AWE ? 1u << 9 : 0;

@@ -1,5 +1,6 @@
 /* NtCreateSection and its relatives: section objects, made from pagefile, data file or image. */
 #include "guest/mm/nt_memory.h"
+#include "guest/mm/pin.h"
 #include "guest/mm/vmcalls.h"
 #include "guest/ke/syscall.h"
 
@@ -237,16 +238,15 @@ static NTSTATUS create_section(HANDLE *user_handle, ACCESS_MASK access, const vo
 		return st;
 	if (attributes & SEC_IMAGE && !file)
 		return STATUS_INVALID_FILE_FOR_SECTION;
-	if (attributes & SEC_LARGE_PAGES) {
-		if (!SeHasPrivilege(SE_LOCK_MEMORY))
-			return STATUS_PRIVILEGE_NOT_HELD;
-		return STATUS_NOT_SUPPORTED;
-	}
+	if (attributes & SEC_LARGE_PAGES && !SeHasPrivilege(SE_LOCK_MEMORY))
+		return STATUS_PRIVILEGE_NOT_HELD;
 	st = ObCaptureAttributes(user_attributes, &oa);
 	if (st)
 		return st;
 	if (file)
 		st = file_section(file, &size, prot, attributes, &ca);
+	else if (attributes & SEC_LARGE_PAGES)
+		st = mm_large_section(size, prot, &ca);
 	else
 		st = pagefile_section(size, attributes, prot, &ca);
 	if (st)

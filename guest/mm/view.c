@@ -3,6 +3,7 @@
  * filled by faults. Private copies of copy-on-write pages are charged when the view is mapped.
  */
 #include "guest/mm/nt_memory.h"
+#include "guest/mm/pin.h"
 #include "guest/mm/vmcalls.h"
 
 /* Pages of the view that may become private copies. */
@@ -46,7 +47,8 @@ static NTSTATUS insert_view(struct view_request *r, u64 *base)
 
 	if (!v)
 		return STATUS_INSUFFICIENT_RESOURCES;
-	v->type = r->ca->image ? VAD_IMAGE : VAD_MAPPED;
+	v->type = r->ca->image ? VAD_IMAGE : r->ca->large_pages ? VAD_LARGE : VAD_MAPPED;
+	v->page_bytes = r->ca->large_pages ? LARGE_PAGE_SIZE : 0;
 	v->prot = (u8)(r->ca->image ? MM_EXECUTE_WRITECOPY : r->prot);
 	v->win32_prot = mm_win32_prot(v->prot);
 	v->ca = r->ca;
@@ -73,8 +75,13 @@ static NTSTATUS insert_view(struct view_request *r, u64 *base)
 					   as->highest, false);
 		}
 	} else {
-		st = mm_insert_vad(as, v, r->base, r->pages << PAGE_SHIFT, MM_GRANULARITY,
-				   r->lowest, r->highest, r->type & MEM_TOP_DOWN);
+		st = mm_insert_vad(as, v, r->base, r->pages << PAGE_SHIFT,
+				   r->ca->large_pages ? LARGE_PAGE_SIZE : MM_GRANULARITY, r->lowest,
+				   r->highest, r->type & MEM_TOP_DOWN);
+	}
+	if (!st && r->ca->large_pages && (st = mm_map_large_view(as, v))) {
+		mm_free_vad(as, v);
+		v = NULL;
 	}
 	if (!st) {
 		__atomic_add_fetch(&r->ca->views, 1, __ATOMIC_SEQ_CST);
@@ -83,7 +90,7 @@ static NTSTATUS insert_view(struct view_request *r, u64 *base)
 		*base = vad_va(v);
 	}
 	mutex_unlock(&as->lock);
-	if (st) {
+	if (st && v) {
 		if (v->commit)
 			mm_uncharge(as, v->commit);
 		ExFreePool(v);
@@ -151,6 +158,17 @@ NTSTATUS mm_map_view(EPROCESS *p, struct section *s, u64 *base, u64 offset, u64 
 	};
 	NTSTATUS st;
 
+	if (s->ca->large_pages) {
+		if ((*base | offset) & (LARGE_PAGE_SIZE - 1))
+			return STATUS_MAPPED_ALIGNMENT;
+		if (*size & (LARGE_PAGE_SIZE - 1) || type & MEM_REPLACE_PLACEHOLDER)
+			return STATUS_INVALID_PARAMETER;
+		if (MM_BASE(prot) == MM_NOACCESS_BASE || prot & 0x18 ||
+		    mm_prot_bits[prot] & PTE_COW)
+			return STATUS_INVALID_PAGE_PROTECTION;
+	} else if (type & MEM_LARGE_PAGES) {
+		return STATUS_INVALID_PARAMETER;
+	}
 	mm_reference_ca(s->ca);
 	if (s->ca->image) {
 		st = map_image(&r, base, size);
@@ -185,7 +203,10 @@ NTSTATUS mm_unmap_vad(EPROCESS *p, MMVAD *v)
 	struct control_area *ca = v->ca;
 	u64 commit = v->commit;
 
-	mm_delete_pages(&p->as, v, vad_va(v), vad_end(v), 0);
+	if (ca->large_pages)
+		mm_unmap_large_view(&p->as, v);
+	else
+		mm_delete_pages(&p->as, v, vad_va(v), vad_end(v), 0);
 	if (!ca->image && writes(v->prot))
 		__atomic_sub_fetch(&ca->writable_views, 1, __ATOMIC_SEQ_CST);
 	__atomic_sub_fetch(&ca->views, 1, __ATOMIC_SEQ_CST);
@@ -204,7 +225,7 @@ NTSTATUS mm_commit_view(struct address_space *as, MMVAD *v, u64 start, u64 end, 
 	bool flush = false;
 	KIRQL old;
 
-	if (ca->file || ca->image)
+	if (ca->file || ca->image || ca->large_pages)
 		return STATUS_ALREADY_COMMITTED;
 	if (mm_check_view_prot(v, &prot))
 		return STATUS_SECTION_PROTECTION;

@@ -151,6 +151,7 @@ static u64 attributes(struct address_space *as, u64 va)
 		return 0;
 	if (v->type == VAD_LARGE && (pte = mm_find_large(as, va, &bytes))) {
 		describe(*pte, true, &r);
+		r.shared = v->ca;
 		return valid_attributes(&r);
 	}
 	pte = mm_find_pte(as, va);
