@@ -5,6 +5,12 @@
  * The dispatcher lock is held across the switch: a thread that was switched out cannot be picked up
  * by another CPU before its registers are saved, because the lock is released only by the thread
  * switched to.
+ *
+ * A thread may be bound to some CPUs (affinity). Until the first is, no queue is looked at beyond its
+ * front, and a thread that is pre-empted tells no other CPU (an idle one would have been told first).
+ *
+ * Run time is measured from switch to switch and at each clock tick; what lies between two of these
+ * counts as user or kernel time by what the tick found, or found last.
  */
 #include "guest/ke/thread.h"
 #include "guest/mm/mm.h"
@@ -15,6 +21,7 @@
 struct spinlock ke_dispatcher_lock;
 static struct list ready[32];
 static u32 ready_summary; /* bit p: ready[p] is not empty */
+static bool bound; /* some thread has been bound to fewer than all CPUs */
 
 void ke_init_scheduler(void)
 {
@@ -37,6 +44,7 @@ void ke_init_thread(KTHREAD *t, struct EPROCESS *p, u8 priority, thread_fn *fn, 
 	KeInitializeEvent(&t->alert_event, DO_EVENT_SYNCHRONIZATION, false);
 	t->process = p;
 	t->priority = t->base_priority = priority;
+	t->affinity = ~0ul;
 	t->state = THREAD_INIT;
 	*--sp = 0;
 	*--sp = (u64)ke_thread_start; /* what ke_switch returns to */
@@ -57,6 +65,11 @@ void ke_thread_begin(void)
 	KeLowerIrql(PASSIVE_LEVEL);
 }
 
+static bool may_run(const KTHREAD *t, const KPCR *cpu)
+{
+	return t->affinity >> cpu->number & 1;
+}
+
 static void request_resched(KPCR *cpu)
 {
 	cpu->need_resched = 1;
@@ -74,7 +87,7 @@ static void notify_cpu(KTHREAD *t)
 	for (u32 i = 0; i < ke_cpu_count; i++) {
 		KPCR *c = ke_cpu[i];
 
-		if (!c->online)
+		if (!c->online || !may_run(t, c))
 			continue;
 		if (c->current == c->idle) {
 			if (!c->need_resched || c == this_cpu()) {
@@ -107,13 +120,42 @@ void ke_ready(KTHREAD *t)
 	notify_cpu(t);
 }
 
-static KTHREAD *dequeue(u32 p)
+static void dequeue(KTHREAD *t)
 {
-	struct list *e = list_pop_front(&ready[p]);
+	list_remove(&t->ready);
+	if (list_empty(&ready[t->priority]))
+		ready_summary &= ~(1u << t->priority);
+}
 
-	if (list_empty(&ready[p]))
-		ready_summary &= ~(1u << p);
-	return CONTAINER_OF(e, KTHREAD, ready);
+/* The most important ready thread that may run here, or NULL. */
+static KTHREAD *most_important(const KPCR *cpu)
+{
+	for (u32 left = ready_summary; left;) {
+		u32 top = 31 - __builtin_clz(left);
+
+		LIST_FOR_EACH(e, &ready[top]) {
+			KTHREAD *t = CONTAINER_OF(e, KTHREAD, ready);
+
+			if (LIKELY(may_run(t, cpu)))
+				return t;
+		}
+		left &= ~(1u << top);
+	}
+	return NULL;
+}
+
+static void account(KTHREAD *t, u64 now, bool kernel)
+{
+	*(kernel ? &t->kernel_time : &t->user_time) += now - t->switched_in;
+	t->switched_in = now;
+}
+
+void ke_tick(bool user)
+{
+	KTHREAD *t = current_thread();
+
+	t->ticked_in_kernel = !user;
+	account(t, ke_time_now(), !user);
 }
 
 static void load_context(KPCR *cpu, KTHREAD *prev, KTHREAD *next)
@@ -140,32 +182,37 @@ static void load_context(KPCR *cpu, KTHREAD *prev, KTHREAD *next)
 void ke_schedule(bool yield)
 {
 	KPCR *cpu = this_cpu();
-	KTHREAD *prev = cpu->current, *next = cpu->idle;
+	KTHREAD *prev = cpu->current, *next = most_important(cpu);
+	bool goes_on = prev->state == THREAD_RUNNING && prev != cpu->idle, stays;
 	u64 now;
 
 	cpu->need_resched = 0;
-	if (ready_summary) {
-		u32 top = 31 - __builtin_clz(ready_summary);
-
-		if (prev->state == THREAD_RUNNING && prev != cpu->idle &&
-		    (prev->priority > top || (prev->priority == top && !yield))) {
-			spin_unlock(&ke_dispatcher_lock);
-			return;
-		}
-		next = dequeue(top);
-	} else if (prev->state == THREAD_RUNNING) {
-		if (yield)
+	stays = prev->state == THREAD_RUNNING && may_run(prev, cpu);
+	if (next ? goes_on && stays &&
+			   (prev->priority > next->priority ||
+			    (prev->priority == next->priority && !yield))
+		 : stays) {
+		if (!next && yield)
 			cpu->quantum_end = ke_time_now() + QUANTUM;
 		spin_unlock(&ke_dispatcher_lock);
 		return;
 	}
-	if (prev->state == THREAD_RUNNING && prev != cpu->idle)
+	if (next)
+		dequeue(next);
+	else
+		next = cpu->idle;
+	if (goes_on) {
 		enqueue(prev, !yield);
+		if (UNLIKELY(bound))
+			notify_cpu(prev);
+	}
 	next->state = THREAD_RUNNING;
-	cpu->current = next;
 	now = ke_time_now();
-	prev->kernel_time += now - prev->switched_in;
 	next->switched_in = now;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST); /* a clock tick may come: it looks at current */
+	cpu->current = next;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	account(prev, now, prev->system || prev->ticked_in_kernel);
 	next->switches++;
 	cpu->quantum_end = now + QUANTUM;
 	counter_inc(MmCounters.context_switches);
@@ -180,7 +227,8 @@ void ke_start_thread(KTHREAD *t)
 {
 	KIRQL old = KeAcquireSpinLock(&ke_dispatcher_lock);
 
-	ke_ready(t);
+	if (t->state == THREAD_INIT) /* else it has been started in order to end */
+		ke_ready(t);
 	KeReleaseSpinLock(&ke_dispatcher_lock, old);
 }
 
@@ -213,21 +261,40 @@ _Noreturn void ke_thread_exit(void)
 	__builtin_unreachable();
 }
 
+/* => D. The CPU that runs t looks whether something else should run now. */
+static void look_again(const KTHREAD *t)
+{
+	for (u32 i = 0; i < ke_cpu_count; i++)
+		if (ke_cpu[i]->online && ke_cpu[i]->current == t)
+			request_resched(ke_cpu[i]);
+}
+
 void ke_set_priority(KTHREAD *t, u8 priority)
 {
 	KIRQL old = KeAcquireSpinLock(&ke_dispatcher_lock);
 
 	if (t->state == THREAD_READY) {
-		list_remove(&t->ready);
-		if (list_empty(&ready[t->priority]))
-			ready_summary &= ~(1u << t->priority);
+		dequeue(t);
 		t->priority = priority;
 		ke_ready(t);
 	} else {
 		t->priority = priority;
 		if (t->state == THREAD_RUNNING)
-			this_cpu()->need_resched = 1;
+			look_again(t);
 	}
+	KeReleaseSpinLock(&ke_dispatcher_lock, old);
+}
+
+void ke_set_affinity(KTHREAD *t, u64 mask)
+{
+	KIRQL old = KeAcquireSpinLock(&ke_dispatcher_lock);
+
+	bound |= (mask & ~0ul >> (64 - ke_cpu_count)) != ~0ul >> (64 - ke_cpu_count);
+	t->affinity = mask;
+	if (t->state == THREAD_READY)
+		notify_cpu(t);
+	else if (t->state == THREAD_RUNNING)
+		look_again(t);
 	KeReleaseSpinLock(&ke_dispatcher_lock, old);
 }
 

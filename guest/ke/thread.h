@@ -51,8 +51,9 @@ typedef struct KTHREAD {
 	bool address_alert;   /* an alert that came before its wait */
 	KEVENT alert_event;
 	u64 kernel_time, user_time, switched_in; /* 100 ns */
+	bool ticked_in_kernel; /* where the last clock tick found it */
 	u32 switches;
-	u32 affinity_cpu;
+	u64 affinity; /* bit a CPU it may run on; D */
 	const char *name;
 } KTHREAD;
 
@@ -69,6 +70,9 @@ void ke_schedule(bool yield);	     /* => D held at DISPATCH; returns with D rele
 _Noreturn void ke_thread_exit(void); /* the current thread is gone; never returns */
 _Noreturn void ke_idle(void);
 void ke_set_priority(KTHREAD *t, u8 priority);
+/* A running thread moves away soon; the current one by KeYield(). mask: some bit of a CPU there is */
+void ke_set_affinity(KTHREAD *t, u64 mask);
+void ke_tick(bool user); /* a clock tick found the current thread in user or kernel mode */
 void ke_kick(KTHREAD *t); /* makes it look at user_pending soon: ends user waits for termination, IPIs a runner */
 void ke_check_preempt(void); /* from an interrupt about to return below DISPATCH */
 

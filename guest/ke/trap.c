@@ -173,6 +173,7 @@ static void interrupt(struct ktrap_frame *f)
 	counter_inc(MmCounters.interrupts);
 	switch (f->vector) {
 	case VEC_TIMER:
+		ke_tick(from_user(f));
 		ke_timer_interrupt();
 		break;
 	case VEC_IPI_RESCHEDULE:
