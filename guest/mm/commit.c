@@ -1,7 +1,8 @@
 /*
  * Commit: what has been promised against what there is. The limit is RAM the memory manager may use
  * plus the pagefiles' slots; a charge that does not fit asks the host to grow a pagefile first.
- * Kernel pages count as commit without being asked. Lock: commit_lock (leaf).
+ * Kernel pages count as commit without being asked. A process may have a limit of its own and belong to a
+ * pool with one (a job). Lock: commit_lock (leaf).
  */
 #include "guest/mm/mi.h"
 
@@ -29,19 +30,78 @@ void mm_commit_limit_add(u64 pages)
 	KeReleaseSpinLock(&commit_lock, old);
 }
 
+/* => commit_lock */
+static bool job_forbids(const struct address_space *as, u64 pages)
+{
+	if (as->commit_limit && as->commit + pages > as->commit_limit)
+		return true;
+	for (const struct commit_pool *p = as->pool; p; p = p->parent)
+		if (p->most && p->used + pages > p->most)
+			return true;
+	return false;
+}
+
+static void pool_add(const struct address_space *as, u64 pages)
+{
+	for (struct commit_pool *p = as->pool; p; p = p->parent) {
+		p->used += pages;
+		p->peak = MAX(p->peak, p->used);
+		p->space_peak = MAX(p->space_peak, as->commit);
+	}
+}
+
+static void pool_remove(const struct address_space *as, u64 pages)
+{
+	for (struct commit_pool *p = as->pool; p; p = p->parent) {
+		require(p->used >= pages);
+		p->used -= pages;
+	}
+}
+
+void MmSetCommitPool(struct address_space *as, struct commit_pool *pool)
+{
+	KIRQL old = KeAcquireSpinLock(&commit_lock);
+
+	pool_remove(as, as->commit);
+	as->pool = pool;
+	pool_add(as, as->commit);
+	KeReleaseSpinLock(&commit_lock, old);
+}
+
+void MmSetCommitLimit(struct address_space *as, u64 pages)
+{
+	KIRQL old = KeAcquireSpinLock(&commit_lock);
+
+	as->commit_limit = pages;
+	KeReleaseSpinLock(&commit_lock, old);
+}
+
+void MmSetPoolLimit(struct commit_pool *pool, u64 pages, struct commit_pool *parent)
+{
+	KIRQL old = KeAcquireSpinLock(&commit_lock);
+
+	require(pool->parent == parent || !pool->used); /* it moves only empty */
+	pool->parent = parent;
+	pool->most = pages;
+	KeReleaseSpinLock(&commit_lock, old);
+}
+
+#define OVER_JOB ((NTSTATUS)0xE0000002) /* a larger pagefile would not help; never leaves this file */
+
 static NTSTATUS try_charge(struct address_space *as, u64 pages)
 {
 	KIRQL old = KeAcquireSpinLock(&commit_lock);
 	NTSTATUS st = STATUS_COMMITMENT_LIMIT;
 
-	if (as && as->commit_limit && as->commit + pages > as->commit_limit) {
-		st = STATUS_QUOTA_EXCEEDED;
+	if (as && job_forbids(as, pages)) {
+		st = OVER_JOB;
 	} else if (pages <= limit && total + pages <= limit) {
 		total += pages;
 		MmCounters.commit_peak = MAX(MmCounters.commit_peak, total);
 		if (as) {
 			as->commit += pages;
 			as->commit_peak = MAX(as->commit_peak, as->commit);
+			pool_add(as, pages);
 		}
 		st = STATUS_SUCCESS;
 	}
@@ -54,7 +114,7 @@ NTSTATUS mm_charge(struct address_space *as, u64 pages)
 	NTSTATUS st = try_charge(as, pages);
 
 	if (st != STATUS_COMMITMENT_LIMIT)
-		return st;
+		return st == OVER_JOB ? STATUS_COMMITMENT_LIMIT : st;
 	mutex_lock(&grow_lock);
 	st = try_charge(as, pages);
 	while (st == STATUS_COMMITMENT_LIMIT) {
@@ -65,7 +125,7 @@ NTSTATUS mm_charge(struct address_space *as, u64 pages)
 		st = try_charge(as, pages);
 	}
 	mutex_unlock(&grow_lock);
-	return st;
+	return st == OVER_JOB ? STATUS_COMMITMENT_LIMIT : st;
 }
 
 void mm_uncharge(struct address_space *as, u64 pages)
@@ -77,6 +137,7 @@ void mm_uncharge(struct address_space *as, u64 pages)
 	if (as) {
 		require(as->commit >= pages);
 		as->commit -= pages;
+		pool_remove(as, pages);
 	}
 	KeReleaseSpinLock(&commit_lock, old);
 }

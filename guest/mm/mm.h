@@ -39,6 +39,14 @@ static inline void *pfn_to_va(pfn_t pfn)
 	return (void *)(MM_DIRECT_MAP + ((u64)pfn << PAGE_SHIFT));
 }
 
+/* Commit that several address spaces are charged together (a job's), inside a larger pool perhaps. All:
+ * commit's lock. */
+struct commit_pool {
+	struct commit_pool *parent;
+	u64 used, peak, most; /* pages; most 0: no limit */
+	u64 space_peak;	       /* the highest of any one address space in it */
+};
+
 /* A process's user half. Lock A = as->lock, D = dispatcher lock; atomics otherwise. */
 struct address_space {
 	struct mutex lock;
@@ -54,6 +62,7 @@ struct address_space {
 	u64 physical_pages;	 /* A */
 	u64 commit, commit_peak; /* private charge in pages; A */
 	u64 commit_limit;	 /* of a job, pages; 0: none */
+	struct commit_pool *pool; /* NULL: none */
 	u64 virtual_size, virtual_peak; /* bytes in VADs; A */
 	u64 page_table_pages;	 /* A */
 	u64 faults, hard_faults; /* A */
@@ -81,6 +90,11 @@ void MmDeleteKernelStack(u64 stack);
 /* Private memory, by kernel code for a process: sizes in bytes, base in/out. */
 NTSTATUS MmAllocatePrivate(struct EPROCESS *p, u64 *base, u64 *size, u32 type, u32 protect);
 NTSTATUS MmFreePrivate(struct EPROCESS *p, u64 base);
+/* Charges of an address space count in a pool from now on (those there are, too); NULL: no more. What a
+ * limit forbids fails with STATUS_COMMITMENT_LIMIT; lowering a limit takes nothing back. */
+void MmSetCommitPool(struct address_space *as, struct commit_pool *pool);
+void MmSetCommitLimit(struct address_space *as, u64 pages); /* 0: none */
+void MmSetPoolLimit(struct commit_pool *pool, u64 pages, struct commit_pool *parent);
 /* Maps the KUSER_SHARED_DATA page of a new process. */
 NTSTATUS MmMapSharedData(struct EPROCESS *p);
 

@@ -360,6 +360,29 @@ struct section_image {
 };
 _Static_assert(sizeof(struct section_image) == 64, "as Windows x64");
 
+void mm_image_information(const struct control_area *ca, void *out)
+{
+	const struct pe_image *pe = ca->pe;
+	struct section_image i = {
+		.entry = ca->base + pe->entry_rva,
+		.stack_reserve = pe->stack_reserve,
+		.stack_commit = pe->stack_commit,
+		.subsystem = pe->subsystem,
+		.subsystem_minor = pe->subsystem_minor,
+		.subsystem_major = pe->subsystem_major,
+		.os_version = (u32)pe->os_major << 16 | pe->os_minor,
+		.characteristics = pe->characteristics,
+		.dll_characteristics = pe->dll_characteristics,
+		.machine = pe->machine,
+		.contains_code = pe->contains_code,
+		.loader_flags = pe->loader_flags,
+		.file_size = (u32)pe->file_bytes,
+		.checksum = pe->checksum,
+	};
+
+	memcpy(out, &i, sizeof(i));
+}
+
 NTSYSCALL NTSTATUS NtQuerySection(HANDLE h, u32 class, void *out, u64 length, u64 *returned)
 {
 	static const u64 need[] = {sizeof(struct section_basic), sizeof(struct section_image)};
@@ -385,24 +408,7 @@ NTSYSCALL NTSTATUS NtQuerySection(HANDLE h, u32 class, void *out, u64 length, u6
 	} else if (!s->ca->image) {
 		st = STATUS_SECTION_NOT_IMAGE;
 	} else {
-		const struct pe_image *pe = s->ca->pe;
-
-		u.image = (struct section_image){
-			.entry = s->ca->base + pe->entry_rva,
-			.stack_reserve = pe->stack_reserve,
-			.stack_commit = pe->stack_commit,
-			.subsystem = pe->subsystem,
-			.subsystem_minor = pe->subsystem_minor,
-			.subsystem_major = pe->subsystem_major,
-			.os_version = (u32)pe->os_major << 16 | pe->os_minor,
-			.characteristics = pe->characteristics,
-			.dll_characteristics = pe->dll_characteristics,
-			.machine = pe->machine,
-			.contains_code = pe->contains_code,
-			.loader_flags = pe->loader_flags,
-			.file_size = (u32)pe->file_bytes,
-			.checksum = pe->checksum,
-		};
+		mm_image_information(s->ca, &u.image);
 	}
 	ObDereferenceObject(s);
 	if (!st)

@@ -50,6 +50,12 @@ NTSTATUS mm_query_image(EPROCESS *p, u64 va, void *out, u64 length, u64 *returne
  * is gone then), STATUS_IN_PAGE_ERROR. => no locks, PASSIVE */
 NTSTATUS mm_access_other(EPROCESS *p, u64 va, void *kernel, u64 bytes, bool write);
 
+/* SECTION_IMAGE_INFORMATION, 64 bytes. */
+void mm_image_information(const struct control_area *ca, void *out);
+/* usage.c: pages. => A not held */
+u64 mm_count_private(struct address_space *as);
+u64 mm_count_shared_commit(struct address_space *as);
+
 /* Whether a view lets its pages become *prot; images turn writable into copy-on-write. */
 NTSTATUS mm_check_view_prot(const MMVAD *v, u32 *prot);
 

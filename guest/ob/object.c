@@ -119,6 +119,9 @@ ACCESS_MASK ObMapAccess(const struct object_type *type, ACCESS_MASK access)
 		mapped |= type->generic_execute;
 	if (access & (GENERIC_ALL | MAXIMUM_ALLOWED))
 		mapped |= type->all_access;
+	for (u32 i = 0; i < ARRAY_SIZE(type->implied); i++)
+		if (mapped & type->implied[i][0])
+			mapped |= type->implied[i][1];
 	return mapped;
 }
 

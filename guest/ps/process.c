@@ -3,7 +3,7 @@
  * of processes, their lists of threads, and ids.
  */
 #include "guest/ps/ps.h"
-#include "guest/ps/psi.h"
+#include "guest/ps/info.h"
 #include "guest/mm/mi.h"
 #include "guest/mm/nt_memory.h"
 #include "guest/ke/aslr.h"
@@ -23,18 +23,23 @@ struct mutex ps_lock;
 struct list ps_processes;
 EPROCESS *PsInitialSystemProcess;
 
+/* The machine runs as long as any process does; its status is the first one's. All others descend from
+ * that, and a parent lives while it makes a child, so the number is not 0 in between. */
+static u32 live_processes;
+static NTSTATUS machine_status;
+
 static void process_destroy(void *object)
 {
 	EPROCESS *p = object;
 
 	if (p->as.pml4)
 		MmDeleteAddressSpace(&p->as);
-	if (p->as.pml4)
-		MmDeleteAddressSpace(&p->as);
 	if (p->image_section)
 		mm_dereference_ca(p->image_section);
 	if (p->image_name)
 		ExFreePool(p->image_name);
+	if (p->job)
+		ObDereferenceObject(p->job);
 	ObFreeHandleTable(p->handles);
 }
 
@@ -46,6 +51,8 @@ const struct object_type PsProcessType = {
 			 PROCESS_SET_QUOTA | PROCESS_SET_INFORMATION,
 	.generic_execute = 0x20000 | SYNCHRONIZE | PROCESS_TERMINATE,
 	.all_access = PROCESS_ALL_ACCESS,
+	.implied = {{PROCESS_QUERY_INFORMATION, PROCESS_QUERY_LIMITED},
+		    {PROCESS_SET_INFORMATION, PROCESS_SET_LIMITED}},
 	.destroy = process_destroy,
 };
 
@@ -62,6 +69,12 @@ static NTSTATUS init_process(EPROCESS *p, u64 highest)
 	list_init(&p->threads);
 	list_init(&p->job_entry);
 	p->base_priority = 8;
+	p->priority_class = PRIORITY_CLASS_NORMAL;
+	p->affinity = ~0ul;
+	p->io_priority = 2;
+	p->page_priority = 5;
+	p->default_hard_error = HARD_ERROR_DEFAULT;
+	p->cookie = (u32)ke_random();
 	p->create_time = KeQuerySystemTime();
 	return MmCreateAddressSpace(&p->as, highest);
 }
@@ -241,6 +254,7 @@ NTSTATUS ps_create_process(struct FILE_OBJECT *exe, const u16 *path, u32 chars, 
 	p->image = ca->pe;
 	p->parent_pid = parent ? parent->pid : 0;
 	SeInitPrivileges(p, parent);
+	ps_init_mitigation(p, parent);
 	p->pid = ps_new_id();
 	if (ke_aslr_enabled()) /* 24 bits of 64 KB steps below, 8 bits for small spaces */
 		p->as.bottom_up += ke_aslr(highest > HIGHEST_2GB ? 1ul << 24 : 1ul << 8) *
@@ -268,6 +282,7 @@ NTSTATUS ps_create_process(struct FILE_OBJECT *exe, const u16 *path, u32 chars, 
 		ObDereferenceObject(p);
 		return st;
 	}
+	__atomic_fetch_add(&live_processes, 1, __ATOMIC_SEQ_CST);
 	mutex_lock(&ps_lock);
 	list_push_back(&ps_processes, &p->entry);
 	mutex_unlock(&ps_lock);
@@ -306,6 +321,16 @@ void PsTerminateProcess(EPROCESS *p, NTSTATUS status)
 	ps_terminate_others(p, status);
 }
 
+void ps_end_process(EPROCESS *p, NTSTATUS status)
+{
+	PsTerminateProcess(p, status);
+	if (p == PsGetCurrentProcess()) {
+		mutex_lock(&ps_lock);
+		ps_terminate_other(PsGetCurrentThread(), status);
+		mutex_unlock(&ps_lock);
+	}
+}
+
 /* Every thread but the current one. */
 void ps_terminate_others(EPROCESS *p, NTSTATUS status)
 {
@@ -321,6 +346,17 @@ void ps_terminate_others(EPROCESS *p, NTSTATUS status)
 	mutex_unlock(&ps_lock);
 }
 
+/* => P. Its run time becomes its process's. */
+static void leave_list(ETHREAD *t)
+{
+	EPROCESS *p = t->k.process;
+
+	p->kernel_time += t->k.kernel_time;
+	p->user_time += t->k.user_time;
+	list_remove(&t->entry);
+	p->thread_count--;
+}
+
 /* The thread has done all it will; with the last one goes what the process holds. => the current one */
 void ps_thread_gone(ETHREAD *t)
 {
@@ -329,12 +365,8 @@ void ps_thread_gone(ETHREAD *t)
 
 	mutex_lock(&ps_lock);
 	last = --p->live_threads == 0;
-	p->kernel_time += t->k.kernel_time;
-	p->user_time += t->k.user_time;
-	if (!last) {
-		list_remove(&t->entry);
-		p->thread_count--;
-	}
+	if (!last)
+		leave_list(t);
 	mutex_unlock(&ps_lock);
 	if (!last || p == PsInitialSystemProcess)
 		return;
@@ -344,8 +376,7 @@ void ps_thread_gone(ETHREAD *t)
 	}
 	ps_rundown(p);
 	mutex_lock(&ps_lock);
-	list_remove(&t->entry);
-	p->thread_count--;
+	leave_list(t);
 	list_remove(&p->entry);
 	mutex_unlock(&ps_lock);
 }
@@ -358,11 +389,14 @@ void ps_rundown(EPROCESS *p)
 	ObDestroyHandleTable(p); /* dead from here on; freed with the process */
 	MmCleanAddressSpace(&p->as);
 	require(p->as.commit == 0);
+	ps_job_process_ended(p);
 	old = KeAcquireSpinLock(&ke_dispatcher_lock);
 	p->d.signal = 1;
 	ke_signal(&p->d);
 	KeReleaseSpinLock(&ke_dispatcher_lock, old);
 	if (p->is_initial)
-		ps_end_machine(p->exit_status);
+		machine_status = p->exit_status;
+	if (__atomic_sub_fetch(&live_processes, 1, __ATOMIC_SEQ_CST) == 0)
+		ps_end_machine(machine_status);
 	ObDereferenceObject(p); /* the one it was born with */
 }

@@ -41,8 +41,14 @@ typedef struct EPROCESS {
 	char name[32];
 	u16 *image_name; /* NT path, pool */
 	u32 image_name_chars;
-	u32 mitigation[20]; /* by PROCESS_MITIGATION_POLICY */
-	bool is_initial;    /* its exit ends the machine */
+	u32 mitigation[20]; /* by PROCESS_MITIGATION_POLICY; P */
+	bool is_initial;    /* its status is the machine's */
+	u64 affinity;	    /* processors its threads may use; P */
+	u8 priority_class;  /* PROCESS_PRIORITY_CLASS_*; P */
+	u8 io_priority, page_priority;
+	bool boost_disabled, no_debug_inherit;
+	u32 cookie;
+	u64 io[6]; /* reads, writes, others: requests, then bytes; atomic */
 } EPROCESS;
 
 typedef struct ETHREAD {
@@ -57,6 +63,12 @@ typedef struct ETHREAD {
 	struct ktrap_frame *frame; /* the user frame at the top of the kernel stack */
 	struct list reap;
 	bool hide_from_debugger;
+	bool boost_disabled;
+	bool dynamic_code_allowed; /* opted out of its process's ProhibitDynamicCode */
+	s8 increment;		   /* of its priority over the process's; P */
+	u8 io_priority, page_priority, ideal_processor;
+	u16 *name; /* pool; P */
+	u32 name_bytes;
 } ETHREAD;
 
 extern EPROCESS *PsInitialSystemProcess;
@@ -71,6 +83,16 @@ static inline EPROCESS *PsGetCurrentProcess(void)
 }
 struct handle_table *PsHandleTable(EPROCESS *p);
 
+/* Counts a finished request in the current process's IO_COUNTERS. */
+enum io_kind { IO_READ, IO_WRITE, IO_OTHER };
+static inline void PsCountIo(enum io_kind kind, u64 bytes)
+{
+	EPROCESS *p = PsGetCurrentProcess();
+
+	__atomic_fetch_add(&p->io[kind], 1, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&p->io[kind + 3], bytes, __ATOMIC_RELAXED);
+}
+
 void PsInitSystem(void);
 KTHREAD *ps_create_idle_thread(void);
 void ps_reap_locked(KTHREAD *t); /* => D held; frees the thread later */
@@ -83,6 +105,33 @@ _Noreturn void ps_end_machine(NTSTATUS status);
 void ps_mark_first_user(void);
 /* Work before a return to user mode: termination, suspension, APCs. => interrupts on */
 void ps_user_work(struct ktrap_frame *f);
+
+/* PROCESS_MITIGATION_POLICY (public winnt.h): indices of EPROCESS.mitigation (ps/mitigation.c) */
+enum mitigation {
+	MITIGATION_DEP = 0,
+	MITIGATION_ASLR = 1,
+	MITIGATION_DYNAMIC_CODE = 2,
+	MITIGATION_STRICT_HANDLES = 3,
+	MITIGATION_SYSTEM_CALLS = 4,
+	MITIGATION_EXTENSION_POINTS = 6,
+	MITIGATION_CFG = 7,
+	MITIGATION_SIGNATURES = 8,
+	MITIGATION_FONTS = 9,
+	MITIGATION_IMAGE_LOADS = 10,
+	MITIGATION_CALL_FILTER = 11,
+	MITIGATION_PAYLOADS = 12,
+	MITIGATION_CHILDREN = 13,
+	MITIGATION_SIDE_CHANNELS = 14,
+	MITIGATION_SHADOW_STACK = 15,
+	MITIGATION_REDIRECTION = 16,
+};
+#define DYNAMIC_CODE_PROHIBITED	      1u
+#define DYNAMIC_CODE_THREAD_OPT_OUT   2u
+#define DYNAMIC_CODE_REMOTE_DOWNGRADE 4u
+#define CHILDREN_PROHIBITED	      1u
+/* Whether the current thread may neither make memory of p executable nor executable memory writable
+ * (STATUS_DYNAMIC_CODE_BLOCKED). Images are not concerned. */
+bool PsDynamicCodeBlocked(const EPROCESS *p);
 
 /* Exceptions (ps/except.c): an exception in user mode at frame f. */
 struct exception {

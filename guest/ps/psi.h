@@ -17,7 +17,11 @@ struct FILE_OBJECT;
 #define THREAD_ALL_ACCESS	 0x1fffffu
 #define PROCESS_ALL_ACCESS	 0x1fffffu
 #define PROCESS_CREATE_THREAD	 0x0002u
+#define PROCESS_CREATE_PROCESS	 0x0080u
 #define PROCESS_SET_INFORMATION	 0x0200u
+#define PROCESS_SUSPEND_RESUME	 0x0800u
+#define PROCESS_SET_LIMITED	 0x2000u
+#define THREAD_SET_LIMITED	 0x0400u
 
 /* ntdll's entries the kernel jumps to */
 enum ntdll_entry {
@@ -60,9 +64,22 @@ struct startup {
 void ps_free_startup(struct startup *s);
 NTSTATUS ps_write_startup(struct startup *s); /* in the process itself */
 
+/* ---- jobs (job.c) ---- */
+bool ps_job_fixes_priority(const EPROCESS *p); /* => P: a job's limit decides the priority class */
+u64 ps_job_affinity(const EPROCESS *p);	       /* => P: processors its jobs leave it */
+/* A new process joins its parent's job, unless it is let go. STATUS_ACCESS_DENIED (no breakaway),
+ * STATUS_QUOTA_EXCEEDED (one too many). */
+NTSTATUS ps_job_child(EPROCESS *parent, EPROCESS *child, bool breakaway);
+void ps_job_process_ended(EPROCESS *p); /* => nothing charged any more */
+
+void ps_init_mitigation(EPROCESS *p, const EPROCESS *parent);
+
 /* An empty process around an EXE's control area. */
 NTSTATUS ps_create_process(struct FILE_OBJECT *exe, const u16 *path, u32 chars, EPROCESS *parent,
 			   EPROCESS **out);
+/* Ends a process, from any thread; the current one does on its way back to user mode. */
+void ps_end_process(EPROCESS *p, NTSTATUS status);
+void ps_run_times(EPROCESS *p, u64 *kernel, u64 *user); /* => P; of all its threads, 100 ns */
 void ps_rundown(EPROCESS *p); /* the last thread: handles, memory */
 void ps_thread_gone(ETHREAD *t);
 

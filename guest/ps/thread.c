@@ -41,6 +41,8 @@ static void thread_destroy(void *object)
 		MmDeleteKernelStack(t->k.stack);
 	if (t->k.fpu)
 		ExFreePool(t->k.fpu_block);
+	if (t->name)
+		ExFreePool(t->name);
 	ObDereferenceObject(t->k.process);
 }
 
@@ -52,6 +54,8 @@ const struct object_type PsThreadType = {
 			 THREAD_SET_INFORMATION,
 	.generic_execute = 0x20000 | SYNCHRONIZE,
 	.all_access = THREAD_ALL_ACCESS,
+	.implied = {{THREAD_QUERY_INFORMATION, THREAD_QUERY_LIMITED},
+		    {THREAD_SET_INFORMATION, THREAD_SET_LIMITED}},
 	.destroy = thread_destroy,
 };
 
@@ -425,6 +429,8 @@ static ETHREAD *new_thread(EPROCESS *p)
 	t->k.process = p;
 	t->tid = ps_new_id();
 	t->create_time = KeQuerySystemTime();
+	t->io_priority = 2;
+	t->page_priority = 5;
 	list_init(&t->entry);
 	list_init(&t->reap);
 	KeInitializeEvent(&t->stopped, DO_EVENT_NOTIFICATION, false);
@@ -445,6 +451,10 @@ static void add_thread(EPROCESS *p, ETHREAD *t)
 	list_push_back(&p->threads, &t->entry);
 	p->thread_count++;
 	p->live_threads++;
+	if (p->exiting) { /* it came too late to be told */
+		t->exit_status = p->exit_status;
+		t->k.user_pending |= PENDING_TERMINATE;
+	}
 	mutex_unlock(&ps_lock);
 }
 
@@ -474,6 +484,7 @@ NTSTATUS ps_create_thread(EPROCESS *p, const struct thread_request *r, ETHREAD *
 	t->start_address = r->first ? p->image_base + p->image->entry_rva : r->start;
 	t->argument = r->argument;
 	ke_init_thread(&t->k, p, p->base_priority, begin_user, b);
+	t->k.affinity = p->affinity;
 	t->k.suspend_count = r->suspended;
 	if (r->suspended) {
 		t->k.user_pending = PENDING_SUSPEND;
