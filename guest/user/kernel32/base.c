@@ -102,14 +102,14 @@ BOOL path_attributes(LPCWSTR path, OBJECT_ATTRIBUTES *attr, UNICODE_STRING *n, B
 	return TRUE;
 }
 
-HANDLE created(NTSTATUS status, HANDLE handle)
+HANDLE created(NTSTATUS status, const HANDLE *handle)
 {
 	if (!NT_SUCCESS(status)) {
 		succeed(status);
 		return NULL;
 	}
 	fail(status == STATUS_OBJECT_NAME_EXISTS ? ERROR_ALREADY_EXISTS : ERROR_SUCCESS);
-	return handle;
+	return *handle;
 }
 
 BOOL WINAPI DllMain(HINSTANCE self, DWORD reason, LPVOID reserved);

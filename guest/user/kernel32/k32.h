@@ -45,7 +45,7 @@ BOOL named_attributes(struct named *n, LPCWSTR name, LPSECURITY_ATTRIBUTES sa, U
 BOOL path_attributes(LPCWSTR path, OBJECT_ATTRIBUTES *attr, UNICODE_STRING *n, BOOL inherit);
 
 /* Creates-or-opens: last error 0 or ERROR_ALREADY_EXISTS; the handle, or NULL. */
-HANDLE created(NTSTATUS status, HANDLE handle);
+HANDLE created(NTSTATUS status, const HANDLE *handle);
 
 /* console.c: handles from CreateFile("CONOUT$") and its like, and whether a handle is a console */
 BOOL is_console(HANDLE h);

@@ -341,7 +341,7 @@ HANDLE WINAPI CreateJobObjectW(LPSECURITY_ATTRIBUTES sa, LPCWSTR name)
 
 	if (!named_attributes(&n, name, sa, 0))
 		return NULL;
-	return created(NtCreateJobObject(&h, JOB_OBJECT_ALL_ACCESS, &n.attr), h);
+	return created(NtCreateJobObject(&h, JOB_OBJECT_ALL_ACCESS, &n.attr), &h);
 }
 
 HANDLE WINAPI CreateJobObjectA(LPSECURITY_ATTRIBUTES sa, LPCSTR name)

@@ -55,7 +55,7 @@ HANDLE WINAPI CreateFileMappingW(HANDLE file, LPSECURITY_ATTRIBUTES sa, DWORD pr
 		fail(ERROR_INVALID_HANDLE);
 		return NULL;
 	}
-	return created(status, h);
+	return created(status, &h);
 }
 
 HANDLE WINAPI CreateFileMappingA(HANDLE file, LPSECURITY_ATTRIBUTES sa, DWORD protect,
@@ -101,7 +101,7 @@ HANDLE WINAPI CreateFileMapping2(HANDLE file, SECURITY_ATTRIBUTES *sa, ULONG acc
 					 attributes ? attributes : SEC_COMMIT,
 					 file == INVALID_HANDLE_VALUE ? NULL : file, parameters,
 					 count),
-		       h);
+		       &h);
 }
 
 /* FILE_MAP_EXECUTE is not a section right: it asks for SECTION_MAP_EXECUTE_EXPLICIT. */

@@ -21,7 +21,7 @@ HANDLE WINAPI CreateEventExW(LPSECURITY_ATTRIBUTES sa, LPCWSTR name, DWORD flags
 				     flags & CREATE_EVENT_MANUAL_RESET ? NotificationEvent
 								       : SynchronizationEvent,
 				     (flags & CREATE_EVENT_INITIAL_SET) != 0),
-		       h);
+		       &h);
 }
 
 HANDLE WINAPI CreateEventExA(LPSECURITY_ATTRIBUTES sa, LPCSTR name, DWORD flags, DWORD access)
@@ -59,7 +59,7 @@ HANDLE WINAPI CreateMutexExW(LPSECURITY_ATTRIBUTES sa, LPCWSTR name, DWORD flags
 	if (!named_attributes(&n, name, sa, 0))
 		return NULL;
 	return created(
-	    NtCreateMutant(&h, access, &n.attr, (flags & CREATE_MUTEX_INITIAL_OWNER) != 0), h);
+	    NtCreateMutant(&h, access, &n.attr, (flags & CREATE_MUTEX_INITIAL_OWNER) != 0), &h);
 }
 
 HANDLE WINAPI CreateMutexExA(LPSECURITY_ATTRIBUTES sa, LPCSTR name, DWORD flags, DWORD access)
@@ -93,7 +93,7 @@ HANDLE WINAPI CreateSemaphoreExW(LPSECURITY_ATTRIBUTES sa, LONG count, LONG limi
 	(void)flags;
 	if (!named_attributes(&n, name, sa, 0))
 		return NULL;
-	return created(NtCreateSemaphore(&h, access, &n.attr, count, limit), h);
+	return created(NtCreateSemaphore(&h, access, &n.attr, count, limit), &h);
 }
 
 HANDLE WINAPI CreateSemaphoreExA(LPSECURITY_ATTRIBUTES sa, LONG count, LONG limit, LPCSTR name,
@@ -131,7 +131,7 @@ HANDLE WINAPI CreateWaitableTimerExW(LPSECURITY_ATTRIBUTES sa, LPCWSTR name, DWO
 				     flags & CREATE_WAITABLE_TIMER_MANUAL_RESET
 					 ? NotificationTimer
 					 : SynchronizationTimer),
-		       h);
+		       &h);
 }
 
 HANDLE WINAPI CreateWaitableTimerExA(LPSECURITY_ATTRIBUTES sa, LPCSTR name, DWORD flags,
