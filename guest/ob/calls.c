@@ -54,6 +54,12 @@ static NTSTATUS duplicate(struct EPROCESS *from, HANDLE h, struct EPROCESS *to, 
 	return s;
 }
 
+NTSTATUS ObDuplicateHandle(struct EPROCESS *from, HANDLE h, struct EPROCESS *to, HANDLE *new_handle)
+{
+	return duplicate(from, h, to, 0, 0, DUPLICATE_SAME_ACCESS | DUPLICATE_SAME_ATTRIBUTES,
+			 new_handle);
+}
+
 NTSYSCALL NTSTATUS NtDuplicateObject(HANDLE source_process, HANDLE source, HANDLE target_process,
 				     HANDLE *target, ACCESS_MASK access, u32 attributes,
 				     u32 options)

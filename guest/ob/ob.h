@@ -122,6 +122,9 @@ u32 ObHandleCount(struct EPROCESS *p);
 /* Handles of any process. */
 NTSTATUS ObReferenceObjectByHandleIn(struct EPROCESS *p, HANDLE h, ACCESS_MASK access,
 				     const struct object_type *type, void **object);
+/* A handle with the same rights and attributes in another process. */
+NTSTATUS ObDuplicateHandle(struct EPROCESS *from, HANDLE h, struct EPROCESS *to,
+			   HANDLE *new_handle);
 NTSTATUS ObCloseHandleIn(struct EPROCESS *p, HANDLE h);
 
 /* ---- user memory, from system calls (mm/usercopy.c). => IRQL PASSIVE, no mutex of mm held ----

@@ -214,33 +214,34 @@ static NTSTATUS enter(EPROCESS *p, struct job *job)
 	return STATUS_SUCCESS;
 }
 
-NTSYSCALL NTSTATUS NtAssignProcessToJobObject(HANDLE job_handle, HANDLE process)
+NTSTATUS ps_job_join(EPROCESS *p, HANDLE h)
 {
 	struct job *job;
-	EPROCESS *p;
-	NTSTATUS st = ObReferenceObjectByHandle(job_handle, JOB_ASSIGN, &PsJobType, (void **)&job);
+	NTSTATUS st = ObReferenceObjectByHandle(h, JOB_ASSIGN, &PsJobType, (void **)&job);
 
 	if (st)
 		return st;
-	st = ObReferenceObjectByHandle(process, PROCESS_SET_QUOTA | PROCESS_TERMINATE,
-				       &PsProcessType, (void **)&p);
-	if (st) {
-		ObDereferenceObject(job);
-		return st;
-	}
-	if (p == PsInitialSystemProcess) {
-		st = STATUS_ACCESS_DENIED;
-	} else {
-		mutex_lock(&ps_lock);
-		st = enter(p, job);
-		mutex_unlock(&ps_lock);
-	}
+	mutex_lock(&ps_lock);
+	st = enter(p, job);
+	mutex_unlock(&ps_lock);
 	if (!st)
 		apply_working_set(p);
+	ObDereferenceObject(job);
+	return st;
+}
+
+NTSYSCALL NTSTATUS NtAssignProcessToJobObject(HANDLE job, HANDLE process)
+{
+	EPROCESS *p;
+	NTSTATUS st = ObReferenceObjectByHandle(process, PROCESS_SET_QUOTA | PROCESS_TERMINATE,
+						&PsProcessType, (void **)&p);
+
+	if (st)
+		return st;
+	st = p == PsInitialSystemProcess ? STATUS_ACCESS_DENIED : ps_job_join(p, job);
 	if (st == STATUS_QUOTA_EXCEEDED) /* one too many does not live, as on Windows */
 		ps_end_process(p, st);
 	ObDereferenceObject(p);
-	ObDereferenceObject(job);
 	return st;
 }
 

@@ -216,6 +216,31 @@ static void set_name(EPROCESS *p, const u16 *path, u32 chars)
 		p->name[n++] = path[start] < 127 ? (char)path[start] : '?';
 }
 
+/* A child runs where its parent may, and not more eagerly than usual. */
+static void inherit_settings(EPROCESS *p, const EPROCESS *parent)
+{
+	u8 class = parent->priority_class;
+
+	if (class == PRIORITY_CLASS_IDLE || class == PRIORITY_CLASS_BELOW_NORMAL)
+		ps_set_priority_class(p, class);
+	p->affinity = parent->affinity;
+	p->default_hard_error = parent->default_hard_error;
+	p->no_debug_inherit = parent->no_debug_inherit;
+}
+
+void ps_discard_process(EPROCESS *p)
+{
+	mutex_lock(&ps_lock);
+	list_remove(&p->entry);
+	p->exiting = true;
+	mutex_unlock(&ps_lock);
+	ObDestroyHandleTable(p);
+	MmCleanAddressSpace(&p->as);
+	ps_job_process_ended(p);
+	__atomic_fetch_sub(&live_processes, 1, __ATOMIC_SEQ_CST);
+	ObDereferenceObject(p);
+}
+
 NTSTATUS ps_create_process(struct FILE_OBJECT *exe, const u16 *path, u32 chars, EPROCESS *parent,
 			   EPROCESS **out)
 {
@@ -282,6 +307,8 @@ NTSTATUS ps_create_process(struct FILE_OBJECT *exe, const u16 *path, u32 chars, 
 		ObDereferenceObject(p);
 		return st;
 	}
+	if (parent)
+		inherit_settings(p, parent);
 	__atomic_fetch_add(&live_processes, 1, __ATOMIC_SEQ_CST);
 	mutex_lock(&ps_lock);
 	list_push_back(&ps_processes, &p->entry);

@@ -55,11 +55,17 @@ struct startup {
 	u32 image_chars, command_chars, cwd_chars, environment_chars;
 	HANDLE std[3];
 	HANDLE cwd_handle;
-	u32 window_flags;
-	u16 *desktop, *title;
-	u32 desktop_chars, title_chars;
+	u32 start[7], window_flags, show_window;
+	u16 *desktop, *title, *dll_path; /* dll_path NULL: the system's */
+	u32 desktop_chars, title_chars, dll_chars;
 	u8 *runtime_data;
 	u32 runtime_bytes;
+	struct startup_written *written; /* NULL: nobody waits for it */
+};
+struct startup_written { /* the maker's: how the first thread's writing ended */
+	KEVENT done;
+	NTSTATUS status;
+	u64 parameters;
 };
 void ps_free_startup(struct startup *s);
 NTSTATUS ps_write_startup(struct startup *s); /* in the process itself */
@@ -70,6 +76,7 @@ u64 ps_job_affinity(const EPROCESS *p);	       /* => P: processors its jobs leav
 /* A new process joins its parent's job, unless it is let go. STATUS_ACCESS_DENIED (no breakaway),
  * STATUS_QUOTA_EXCEEDED (one too many). */
 NTSTATUS ps_job_child(EPROCESS *parent, EPROCESS *child, bool breakaway);
+NTSTATUS ps_job_join(EPROCESS *p, HANDLE job); /* one more, inside the one it is in */
 void ps_job_process_ended(EPROCESS *p); /* => nothing charged any more */
 
 void ps_init_mitigation(EPROCESS *p, const EPROCESS *parent);
@@ -77,6 +84,7 @@ void ps_init_mitigation(EPROCESS *p, const EPROCESS *parent);
 /* An empty process around an EXE's control area. */
 NTSTATUS ps_create_process(struct FILE_OBJECT *exe, const u16 *path, u32 chars, EPROCESS *parent,
 			   EPROCESS **out);
+void ps_discard_process(EPROCESS *p); /* it never got a thread */
 /* Ends a process, from any thread; the current one does on its way back to user mode. */
 void ps_end_process(EPROCESS *p, NTSTATUS status);
 void ps_run_times(EPROCESS *p, u64 *kernel, u64 *user); /* => P; of all its threads, 100 ns */

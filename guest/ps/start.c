@@ -4,45 +4,17 @@
  */
 #include "guest/ps/ps.h"
 #include "guest/ps/psi.h"
+#include "guest/ps/params.h"
 #include "guest/mm/mi.h"
 #include "guest/mm/nt_memory.h"
 #include "guest/io/io.h"
 #include "guest/abi/machine.h"
 #include "guest/abi/runblock.h"
 
-/* RTL_USER_PROCESS_PARAMETERS of x64 (public layouts) */
-struct unicode_string {
-	u16 bytes, room;
-	u32 pad;
-	u64 buffer;
-};
-struct process_parameters {
-	u32 maximum_length, length, flags, debug_flags;
-	u64 console;
-	u32 console_flags, pad;
-	u64 std[3];
-	struct unicode_string cwd;
-	u64 cwd_handle;
-	struct unicode_string dll_path, image_path, command_line;
-	u64 environment;
-	u32 start[7], window_flags;
-	u32 show_window, pad2;
-	struct unicode_string title, desktop, shell, runtime;
-	u8 current_directories[0x300];
-	u64 environment_size, environment_version;
-	u64 package_dependency;
-	u32 process_group, loader_threads;
-};
-_Static_assert(offsetof(struct process_parameters, environment) == 0x80, "as Windows x64");
-_Static_assert(offsetof(struct process_parameters, environment_size) == 0x3f0, "as Windows x64");
-
-#define PARAMETERS_NORMALIZED 1u
-#define PEB_BEING_DEBUGGED 0x02
-
 void ps_free_startup(struct startup *s)
 {
-	void *blocks[] = {s->image_path, s->command_line, s->cwd,
-			  s->environment, s->desktop,	  s->title, s->runtime_data};
+	void *blocks[] = {s->image_path, s->command_line, s->cwd,	     s->environment,
+			  s->desktop,	 s->title,	  s->runtime_data, s->dll_path};
 
 	for (u32 i = 0; i < ARRAY_SIZE(blocks); i++)
 		if (blocks[i])
@@ -66,12 +38,14 @@ static NTSTATUS put_string(u64 *at, const void *data, u64 bytes, struct unicode_
 
 static NTSTATUS write_parameters(struct startup *s, u64 *where)
 {
-	static const u16 dll_path[] = u"C:\\Windows\\System32;C:\\Windows";
+	static const u16 system_path[] = u"C:\\Windows\\System32;C:\\Windows";
+	const u16 *dll_path = s->dll_path ? s->dll_path : system_path;
+	u32 dll_chars = s->dll_path ? s->dll_chars : ARRAY_SIZE(system_path) - 1;
 	EPROCESS *p = PsGetCurrentProcess();
 	struct process_parameters pp = {0};
 	u64 size = sizeof(pp) + 1024 +
 		   2ul * (s->image_chars + s->command_chars + s->cwd_chars + s->environment_chars +
-			  s->desktop_chars + s->title_chars) +
+			  s->desktop_chars + s->title_chars + dll_chars) +
 		   s->runtime_bytes;
 	u64 base = 0, at;
 	NTSTATUS st = MmAllocatePrivate(p, &base, &size, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
@@ -84,9 +58,11 @@ static NTSTATUS write_parameters(struct startup *s, u64 *where)
 	for (u32 i = 0; i < 3; i++)
 		pp.std[i] = s->std[i];
 	pp.cwd_handle = s->cwd_handle;
+	memcpy(pp.start, s->start, sizeof(pp.start));
 	pp.window_flags = s->window_flags;
+	pp.show_window = s->show_window;
 	if ((st = put_string(&at, s->cwd, s->cwd_chars * 2ul, &pp.cwd)) ||
-	    (st = put_string(&at, dll_path, sizeof(dll_path) - 2, &pp.dll_path)) ||
+	    (st = put_string(&at, dll_path, dll_chars * 2ul, &pp.dll_path)) ||
 	    (st = put_string(&at, s->image_path, s->image_chars * 2ul, &pp.image_path)) ||
 	    (st = put_string(&at, s->command_line, s->command_chars * 2ul, &pp.command_line)) ||
 	    (st = put_string(&at, s->title, s->title_chars * 2ul, &pp.title)) ||
@@ -97,6 +73,8 @@ static NTSTATUS write_parameters(struct startup *s, u64 *where)
 	pp.environment_size = s->environment_chars * 2ul;
 	st = copy_to_user((void *)at, s->environment, s->environment_chars * 2ul);
 	*where = base;
+	if (s->written)
+		s->written->parameters = base;
 	return st ? st : copy_to_user((void *)base, &pp, sizeof(pp));
 }
 

@@ -388,6 +388,17 @@ static NTSTATUS write_user_half(ETHREAD *t, const struct begin *b, u64 *context_
 	return copy_to_user((void *)sp, &c, sizeof(c));
 }
 
+static void end_startup(struct startup *s, NTSTATUS st)
+{
+	struct startup_written *w = s->written;
+
+	ps_free_startup(s);
+	if (w) {
+		w->status = st;
+		KeSetEvent(&w->done); /* *w is gone from here on */
+	}
+}
+
 static void begin_user(void *context)
 {
 	struct begin b = *(struct begin *)context;
@@ -399,7 +410,7 @@ static void begin_user(void *context)
 	ExFreePool(context);
 	st = write_user_half(t, &b, &context_va);
 	if (b.r.first)
-		ps_free_startup(b.r.startup);
+		end_startup(b.r.startup, st);
 	if (st || !ps_ntdll_entry(NTDLL_INITIALIZE_THUNK)) {
 		PsTerminateProcess(p, st ? st : STATUS_ENTRYPOINT_NOT_FOUND);
 		PsTerminateCurrentThread(st);
