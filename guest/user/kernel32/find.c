@@ -1,8 +1,7 @@
 /*
  * Searching folders: FindFirstFile and its like over NtQueryDirectoryFile.
  *
- * A search handle is a heap block with the folder's handle and a buffer of entries. The pattern
- * goes to the kernel, and is matched here too, so that a kernel that returns more does no harm.
+ * A search handle is a heap block with the folder's handle and a buffer of entries.
  */
 #include "guest/user/kernel32/k32.h"
 
@@ -18,32 +17,24 @@ struct search {
 	_Alignas(8) char buffer[4096];
 };
 
-/* Does name match a pattern of '*', '?' and text? "*.*" matches every name. */
-static BOOL matches(PCWSTR name, SIZE_T n, PCWSTR pattern, SIZE_T p)
+/*
+ * Win32 patterns to the kernel's: "*.*" means every name; '?' and '*' beside a dot get the DOS
+ * meanings, by which "file?.*" matches "file" and "*." names without an extension.
+ */
+static void translate(PWSTR pattern)
 {
-	SIZE_T i = 0, j = 0, star = (SIZE_T)-1, mark = 0;
-
-	if (p == 3 && !wcsncmp(pattern, L"*.*", 3))
-		return TRUE;
-	while (i < n) {
-		if (j < p && (pattern[j] == '?' ||
-			      RtlUpcaseUnicodeChar(pattern[j]) == RtlUpcaseUnicodeChar(name[i]))) {
-			i++;
-			j++;
-		} else if (j < p && pattern[j] == '*') {
-			star = j++;
-			mark = i;
-		} else if (star != (SIZE_T)-1) {
-			j = star + 1;
-			i = ++mark;
-		} else {
-			return FALSE;
-		}
+	if (!wcscmp(pattern, L"*.*")) {
+		pattern[1] = 0;
+		return;
 	}
-	while (j < p && (pattern[j] == '*' || pattern[j] == '?'))
-		j++;
-	/* "name.*" matches "name" too */
-	return j == p || (p - j == 2 && pattern[j] == '.' && pattern[j + 1] == '*');
+	for (PWSTR p = pattern; *p; p++) {
+		if (*p == '?')
+			*p = '>';
+		else if (*p == '.' && (p[1] == '?' || p[1] == '*'))
+			*p = '"';
+		else if (*p == '*' && p[1] == '.' && !wcschr(p + 2, '.'))
+			*p = '<';
+	}
 }
 
 static void fill(LPWIN32_FIND_DATAW out, const FILE_BOTH_DIR_INFORMATION *e)
@@ -87,10 +78,8 @@ static NTSTATUS next_entry(struct search *s, LPWIN32_FIND_DATAW out)
 		if (s->root && ((n == 1 && e->FileName[0] == '.') ||
 				(n == 2 && e->FileName[0] == '.' && e->FileName[1] == '.')))
 			continue; /* a drive's root has neither */
-		if (matches(e->FileName, n, s->pattern.Buffer, s->pattern.Length / sizeof(WCHAR))) {
-			fill(out, e);
-			return STATUS_SUCCESS;
-		}
+		fill(out, e);
+		return STATUS_SUCCESS;
 	}
 }
 
@@ -137,6 +126,10 @@ HANDLE WINAPI FindFirstFileExW(LPCWSTR name, FINDEX_INFO_LEVELS level, LPVOID ou
 	memset(s, 0, offsetof(struct search, buffer));
 	s->magic = SEARCH_MAGIC;
 	wcscpy(s->pattern_text, file);
+	translate(s->pattern_text);
+	/* The dot of "*." is gone with all dots at a path's end. */
+	if (name[n - 1] == '.' && *file && file[wcslen(file) - 1] == '*')
+		s->pattern_text[wcslen(file) - 1] = '<';
 	RtlInitUnicodeString(&s->pattern, s->pattern_text);
 	folder = nt;
 	folder.Length = (USHORT)((char *)file - (char *)nt.Buffer);
