@@ -15,10 +15,11 @@ static uint64_t word(size_t page, unsigned thread, unsigned pass)
 	return (page + 1) * 0x9e3779b97f4a7c15ull ^ ((uint64_t)thread << 32) ^ pass;
 }
 
-static void meet(LONG threads)
+/* Waits until both have come for the nth time. */
+static void meet(LONG nth)
 {
 	InterlockedIncrement(&at_start);
-	while (at_start % threads)
+	while (at_start < 2 * nth)
 		SwitchToThread();
 }
 
@@ -26,7 +27,7 @@ static DWORD WINAPI toucher(void *arg)
 {
 	unsigned me = (unsigned)(uintptr_t)arg;
 	for (unsigned pass = 0; pass < 3; pass++) {
-		meet(2);
+		meet((LONG)pass + 1);
 		int backwards = pass && me;
 		for (size_t i = 0; i < pages; i++) {
 			size_t page = backwards ? pages - 1 - i : i;
