@@ -1,6 +1,6 @@
 /*
- * 9P2000.L messages: taking a request apart, the client's fids, putting a reply together. What a
- * message does is in p9ops.c.
+ * 9P2000.L messages: taking a request apart, the client's fids, putting a reply together. What
+ * messages about files do is in p9ops.c.
  *
  * A handler works on a private copy of the message; data of reads and writes goes straight between
  * the host's file and the client's buffers. A decoder that runs off the end of the message sets
@@ -67,6 +67,15 @@ void p9_put_string(struct msg *m, const char *s)
 	}
 }
 
+void p9_put_qid(struct msg *m, const struct stat *st)
+{
+	uint64_t version = (uint64_t)st->st_mtim.tv_sec ^ (uint64_t)st->st_mtim.tv_nsec << 8 ^
+			   (uint64_t)st->st_size;
+
+	p9_put(m, S_ISDIR(st->st_mode) ? QID_DIR : QID_FILE, 1);
+	p9_put(m, version & 0xffffffffu, 4);
+	p9_put(m, st->st_ino ^ (uint64_t)st->st_dev << 48, 8);
+}
 /* ---- fids ---- */
 
 struct fid *p9_fid_find(struct p9 *p, uint32_t id)
@@ -134,6 +143,98 @@ void p9_reset(struct p9 *p)
 		while (p->bucket[i])
 			p9_fid_remove(p, p->bucket[i]);
 	p->msize = P9_MSIZE_MIN;
+}
+
+/* ---- messages about fids alone ---- */
+
+int p9_do_version(struct msg *m)
+{
+	uint32_t msize = get_u32(m);
+	char version[NAME_MAX + 1];
+
+	p9_get_name(m, version);
+	if (m->bad || msize < P9_MSIZE_MIN)
+		return -EINVAL;
+	p9_reset(m->p);
+	m->p->msize = msize < P9_MSIZE_MAX ? msize : P9_MSIZE_MAX;
+	p9_put(m, m->p->msize, 4);
+	p9_put_string(m, strcmp(version, "9P2000.L") == 0 ? "9P2000.L" : "unknown");
+	return 0;
+}
+
+int p9_do_attach(struct msg *m)
+{
+	uint32_t id = get_u32(m);
+	struct stat st;
+	int r;
+
+	if (m->bad)
+		return -EINVAL;
+	r = p9fs_stat(&m->p->share, "", &st);
+	if (r == 0)
+		r = p9_fid_add(m->p, id, "");
+	if (r == 0)
+		p9_put_qid(m, &st);
+	return r;
+}
+
+int p9_do_walk(struct msg *m)
+{
+	struct fid *f = get_fid(m);
+	uint32_t id = get_u32(m), n = (uint32_t)p9_get(m, 2), count_at = m->out_len, done = 0;
+	char path[2][P9_PATH_MAX], name[NAME_MAX + 1];
+	struct stat st;
+	int r = 0;
+
+	if (m->bad || n > MAX_WALK)
+		return -EINVAL;
+	if (!f || (id != f->id && p9_fid_find(m->p, id)))
+		return -EBADF;
+	if (f->fd != -1)
+		return -EBUSY; /* an open fid cannot be walked */
+	strcpy(path[0], f->path);
+	p9_put(m, 0, 2);
+	while (done < n) {
+		const char *from = path[done & 1];
+		char *to = path[~done & 1];
+
+		p9_get_name(m, name);
+		if (m->bad || !*name || strchr(name, '/'))
+			r = -EINVAL;
+		else
+			r = p9fs_join(to, from, name);
+		if (r == 0)
+			r = p9fs_stat(&m->p->share, to, &st);
+		if (r < 0)
+			break;
+		p9_put_qid(m, &st);
+		done++;
+	}
+	if (r < 0 && done == 0)
+		return r;
+	m->out[count_at] = (uint8_t)done;
+	if (done < n)
+		return 0; /* part of the way: the new fid is not made */
+	return id == f->id ? p9_fid_set_path(f, path[n & 1]) : p9_fid_add(m->p, id, path[n & 1]);
+}
+
+int p9_do_clunk(struct msg *m)
+{
+	struct fid *f = get_fid(m);
+
+	if (m->bad)
+		return -EINVAL;
+	if (!f)
+		return -EBADF;
+	p9_fid_remove(m->p, f);
+	return 0;
+}
+
+/* Requests are done one after the other: what is to be flushed is done already. */
+int p9_do_flush(struct msg *m)
+{
+	(void)m;
+	return 0;
 }
 
 /* ---- a request ---- */

@@ -100,12 +100,25 @@ void p9_get_name(struct msg *m, char *out);
 /* Encoding. What does not fit is left out: fixed replies always do; readdir looks before. */
 void p9_put(struct msg *m, uint64_t v, unsigned bytes);
 void p9_put_string(struct msg *m, const char *s);
+void p9_put_qid(struct msg *m, const struct stat *st);
 
 /* Fids. */
 struct fid *p9_fid_find(struct p9 *p, uint32_t id);
 int p9_fid_add(struct p9 *p, uint32_t id, const char *path);
 void p9_fid_remove(struct p9 *p, struct fid *f);
 int p9_fid_set_path(struct fid *f, const char *path);
+
+static inline struct fid *get_fid(struct msg *m) /* NULL: no such */
+{
+	return p9_fid_find(m->p, get_u32(m));
+}
+
+/* Handlers of messages that concern fids alone. */
+int p9_do_version(struct msg *m);
+int p9_do_attach(struct msg *m);
+int p9_do_walk(struct msg *m);
+int p9_do_clunk(struct msg *m);
+int p9_do_flush(struct msg *m);
 
 /* p9ops.c: the handlers by message type. Each decodes, checks, works, encodes: 0 or -errno. */
 extern int (*const p9_handlers[T_COUNT])(struct msg *m);

@@ -1,6 +1,6 @@
 /*
  * What each 9P message does: one handler a type, in a table at the end. p9.c has taken the message
- * apart as far as its header; p9fs.c knows the host's files.
+ * apart as far as its header and keeps the fids; p9fs.c knows the host's files.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -21,21 +21,6 @@ static void get_entry_name(struct msg *m, char *out)
 		m->bad = true;
 }
 
-static void put_qid(struct msg *m, const struct stat *st)
-{
-	uint64_t version = (uint64_t)st->st_mtim.tv_sec ^ (uint64_t)st->st_mtim.tv_nsec << 8 ^
-			   (uint64_t)st->st_size;
-
-	p9_put(m, S_ISDIR(st->st_mode) ? QID_DIR : QID_FILE, 1);
-	p9_put(m, version & 0xffffffffu, 4);
-	p9_put(m, st->st_ino ^ (uint64_t)st->st_dev << 48, 8);
-}
-/* Decodes a fid and finds it; NULL sets bad fields to be answered with EBADF by the caller. */
-static struct fid *get_fid(struct msg *m)
-{
-	return p9_fid_find(m->p, get_u32(m));
-}
-
 /* Status of a fid: of the open file if it is open, so that it survives its name. */
 static int fid_stat(struct p9 *p, const struct fid *f, struct stat *st)
 {
@@ -43,77 +28,6 @@ static int fid_stat(struct p9 *p, const struct fid *f, struct stat *st)
 		return fstat(f->fd, st) < 0 ? -errno : 0;
 	return p9fs_stat(&p->share, f->path, st);
 }
-static int do_version(struct msg *m)
-{
-	uint32_t msize = get_u32(m);
-	char version[NAME_MAX + 1];
-
-	p9_get_name(m, version);
-	if (m->bad || msize < P9_MSIZE_MIN)
-		return -EINVAL;
-	p9_reset(m->p);
-	m->p->msize = msize < P9_MSIZE_MAX ? msize : P9_MSIZE_MAX;
-	p9_put(m, m->p->msize, 4);
-	p9_put_string(m, strcmp(version, "9P2000.L") == 0 ? "9P2000.L" : "unknown");
-	return 0;
-}
-
-static int do_attach(struct msg *m)
-{
-	uint32_t id = get_u32(m);
-	struct stat st;
-	int r;
-
-	if (m->bad)
-		return -EINVAL;
-	r = p9fs_stat(&m->p->share, "", &st);
-	if (r == 0)
-		r = p9_fid_add(m->p, id, "");
-	if (r == 0)
-		put_qid(m, &st);
-	return r;
-}
-
-static int do_walk(struct msg *m)
-{
-	struct fid *f = get_fid(m);
-	uint32_t id = get_u32(m), n = (uint32_t)p9_get(m, 2), count_at = m->out_len, done = 0;
-	char path[2][P9_PATH_MAX], name[NAME_MAX + 1];
-	struct stat st;
-	int r = 0;
-
-	if (m->bad || n > MAX_WALK)
-		return -EINVAL;
-	if (!f || (id != f->id && p9_fid_find(m->p, id)))
-		return -EBADF;
-	if (f->fd != -1)
-		return -EBUSY; /* an open fid cannot be walked */
-	strcpy(path[0], f->path);
-	p9_put(m, 0, 2);
-	while (done < n) {
-		const char *from = path[done & 1];
-		char *to = path[~done & 1];
-
-		p9_get_name(m, name);
-		if (m->bad || !*name || strchr(name, '/'))
-			r = -EINVAL;
-		else
-			r = p9fs_join(to, from, name);
-		if (r == 0)
-			r = p9fs_stat(&m->p->share, to, &st);
-		if (r < 0)
-			break;
-		put_qid(m, &st);
-		done++;
-	}
-	if (r < 0 && done == 0)
-		return r;
-	m->out[count_at] = (uint8_t)done;
-	if (done < n)
-		return 0; /* part of the way: the new fid is not made */
-	return id == f->id ? p9_fid_set_path(f, path[n & 1]) : p9_fid_add(m->p, id, path[n & 1]);
-}
-
 static int open_allowed(struct msg *m, uint32_t flags)
 {
 	bool writes = (flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC);
@@ -130,7 +44,7 @@ static int reply_opened(struct msg *m, struct fid *f)
 
 	if (r < 0)
 		return r;
-	put_qid(m, &st);
+	p9_put_qid(m, &st);
 	p9_put(m, 0, 4); /* iounit: msize decides */
 	return 0;
 }
@@ -206,7 +120,7 @@ static int do_getattr(struct msg *m)
 	if (r < 0)
 		return r;
 	p9_put(m, GOT_BASIC, 8);
-	put_qid(m, &st);
+	p9_put_qid(m, &st);
 	p9_put(m, st.st_mode, 4);
 	p9_put(m, st.st_uid, 4);
 	p9_put(m, st.st_gid, 4);
@@ -372,7 +286,7 @@ static bool put_entry(struct msg *m, const struct fid *f, const char *name, uint
 		return false;
 	if (p9fs_join(path, f->path, name) < 0 || p9fs_stat(&m->p->share, path, &st) < 0)
 		return true;
-	put_qid(m, &st);
+	p9_put_qid(m, &st);
 	p9_put(m, next, 8);
 	p9_put(m, S_ISDIR(st.st_mode) ? DT_DIR : DT_REG, 1);
 	p9_put_string(m, name);
@@ -513,7 +427,7 @@ static int do_mkdir(struct msg *m)
 	if (r == 0)
 		r = p9fs_stat(&m->p->share, path, &st);
 	if (r == 0)
-		put_qid(m, &st);
+		p9_put_qid(m, &st);
 	return r;
 }
 
@@ -587,25 +501,6 @@ static int do_renameat(struct msg *m)
 	return r;
 }
 
-static int do_clunk(struct msg *m)
-{
-	struct fid *f = get_fid(m);
-
-	if (m->bad)
-		return -EINVAL;
-	if (!f)
-		return -EBADF;
-	p9_fid_remove(m->p, f);
-	return 0;
-}
-
-/* Requests are done one after the other: what is to be flushed is done already. */
-static int do_flush(struct msg *m)
-{
-	(void)m;
-	return 0;
-}
-
 static int do_unsupported(struct msg *m)
 {
 	(void)m;
@@ -615,8 +510,8 @@ int (*const p9_handlers[T_COUNT])(struct msg *m) = {
     [T_STATFS] = do_statfs,	[T_LOPEN] = do_lopen,	    [T_LCREATE] = do_lcreate,
     [T_GETATTR] = do_getattr,	[T_SETATTR] = do_setattr,   [T_XATTRWALK] = do_unsupported,
     [T_READDIR] = do_readdir,	[T_FSYNC] = do_fsync,	    [T_MKDIR] = do_mkdir,
-    [T_RENAMEAT] = do_renameat, [T_UNLINKAT] = do_unlinkat, [T_VERSION] = do_version,
-    [T_ATTACH] = do_attach,	[T_FLUSH] = do_flush,	    [T_WALK] = do_walk,
-    [T_READ] = do_read,		[T_WRITE] = do_write,	    [T_CLUNK] = do_clunk,
+    [T_RENAMEAT] = do_renameat, [T_UNLINKAT] = do_unlinkat, [T_VERSION] = p9_do_version,
+    [T_ATTACH] = p9_do_attach,	[T_FLUSH] = p9_do_flush,    [T_WALK] = p9_do_walk,
+    [T_READ] = do_read,		[T_WRITE] = do_write,	    [T_CLUNK] = p9_do_clunk,
     [T_REMOVE] = do_remove,
 };

@@ -65,7 +65,7 @@ static void put64(uint8_t *mem, uint32_t at, uint64_t v)
 
 static uint64_t code_address(const uint8_t *label)
 {
-	return PROBE_CODE + (uint64_t)(label - probe_guest);
+	return PROBE_CODE + ((uintptr_t)label - (uintptr_t)probe_guest);
 }
 
 static void put_gate(uint8_t *mem, unsigned vector, const uint8_t *label, uint8_t dpl)
@@ -108,7 +108,7 @@ static void build_tables(uint8_t *mem)
 	put_gate(mem, 14, probe_page_fault, 0);
 	put_gate(mem, PROBE_VECTOR, probe_int, 3);
 	memset(mem + PROBE_NX_PAGE, 0xc3, 16);
-	memcpy(mem + PROBE_CODE, probe_guest, (size_t)(probe_guest_end - probe_guest));
+	memcpy(mem + PROBE_CODE, probe_guest, (uintptr_t)probe_guest_end - (uintptr_t)probe_guest);
 }
 
 static int set_registers(struct machine *m)

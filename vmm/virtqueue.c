@@ -189,17 +189,18 @@ void virtq_want_notify(struct virtq *q, bool want)
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
-static size_t iov_move(struct iovec **iov, unsigned *count, void *to, const void *from, size_t len)
+/* Copies between the front of the array and a buffer, one way or the other. */
+static size_t iov_move(struct iovec **iov, unsigned *count, char *buf, size_t len, bool take)
 {
 	size_t done = 0;
 
 	while (done<len && * count> 0) {
 		size_t n = (*iov)->iov_len < len - done ? (*iov)->iov_len : len - done;
 
-		if (to)
-			memcpy((char *)to + done, (*iov)->iov_base, n);
+		if (take)
+			memcpy(buf + done, (*iov)->iov_base, n);
 		else
-			memcpy((*iov)->iov_base, (const char *)from + done, n);
+			memcpy((*iov)->iov_base, buf + done, n);
 		done += n;
 		(*iov)->iov_base = (char *)(*iov)->iov_base + n;
 		(*iov)->iov_len -= n;
@@ -213,12 +214,12 @@ static size_t iov_move(struct iovec **iov, unsigned *count, void *to, const void
 
 size_t iov_take(struct iovec **iov, unsigned *count, void *buf, size_t len)
 {
-	return iov_move(iov, count, buf, NULL, len);
+	return iov_move(iov, count, buf, len, true);
 }
 
 size_t iov_put(struct iovec **iov, unsigned *count, const void *buf, size_t len)
 {
-	return iov_move(iov, count, NULL, buf, len);
+	return iov_move(iov, count, (char *)(uintptr_t)buf, len, false);
 }
 
 void iov_limit(struct iovec *iov, unsigned *count, uint64_t len)
