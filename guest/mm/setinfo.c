@@ -83,7 +83,8 @@ static u64 prefetch_page(struct address_space *as, u64 va, u64 end)
 static NTSTATUS prefetch(EPROCESS *p, u64 start, u64 end, u32 flags)
 {
 	(void)flags;
-	for (u64 va = start; va < end && mm_available > mm_low_pages;)
+	for (u64 va = start;
+	     va < end && mm_available > mm_low_pages && !PsGetCurrentProcess()->exiting;)
 		va = prefetch_page(&p->as, va, end);
 	return STATUS_SUCCESS; /* only advice */
 }
