@@ -124,12 +124,13 @@ static NTSTATUS allocate_chunk(struct address_space *as, u64 n, u64 *user, u64 *
 {
 	pfn_t *page =
 	    ExAllocatePool(AWE_CHUNK * (sizeof(pfn_t) + sizeof(u64)), TAG('A', 'w', 'e', ' '));
-	u64 *number = (u64 *)(page + AWE_CHUNK);
+	u64 *number;
 	NTSTATUS st = STATUS_SUCCESS;
 
 	*got = 0;
 	if (!page)
 		return STATUS_INSUFFICIENT_RESOURCES;
+	number = (u64 *)(page + AWE_CHUNK);
 	if ((st = mm_charge(as, n))) {
 		ExFreePool(page);
 		return st;
