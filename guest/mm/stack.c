@@ -11,6 +11,7 @@
 #define TEB_STACK_LIMIT	       0x10
 #define TEB_DEALLOCATION_STACK 0x1478
 #define TEB_GUARANTEED	       0x1748
+#define HANDLER_ROOM	       (3 * PAGE_SIZE) /* x64's guard region: what an overflow's handler has */
 
 /* => no locks; the guard at va has been removed */
 NTSTATUS mm_grow_stack(u64 va, struct ktrap_frame *frame)
@@ -26,16 +27,13 @@ NTSTATUS mm_grow_stack(u64 va, struct ktrap_frame *frame)
 		return STATUS_GUARD_PAGE_VIOLATION;
 	if (va < bottom || va >= bounds[0])
 		return STATUS_GUARD_PAGE_VIOLATION;
-	guaranteed = (u32)ALIGN_UP(guaranteed, PAGE_SIZE);
+	guaranteed = (u32)MAX(ALIGN_UP(guaranteed, PAGE_SIZE), HANDLER_ROOM);
 	if (limit < bottom + 2 * PAGE_SIZE + guaranteed) { /* the last page stays out of reach */
 		limit = bottom + PAGE_SIZE;
 		copy_to_user((void *)(teb + TEB_STACK_LIMIT), &limit, 8);
-		if (guaranteed) {
-			guard = limit;
-			size = guaranteed + PAGE_SIZE;
-			MmAllocatePrivate(PsGetCurrentProcess(), &guard, &size, MEM_COMMIT,
-					  PAGE_READWRITE);
-		}
+		guard = limit;
+		size = guaranteed;
+		MmAllocatePrivate(PsGetCurrentProcess(), &guard, &size, MEM_COMMIT, PAGE_READWRITE);
 		return STATUS_STACK_OVERFLOW;
 	}
 	guard = limit - PAGE_SIZE;
