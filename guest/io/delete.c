@@ -6,7 +6,7 @@
  */
 #include "guest/io/fs.h"
 
-#define LIST_BYTES 0x1000u
+#define LIST_BYTES 2000u /* a small block of pool */
 
 /* Whether the folder holds anything but itself and its parent. */
 static NTSTATUS folder_empty(struct FILE_OBJECT *f)

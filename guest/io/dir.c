@@ -8,10 +8,10 @@
  *
  * Lock: f->lock.
  */
+#include "guest/io/bounce.h"
 #include "guest/io/syscalls.h"
 
-#define LIST_BYTES 0x2000u
-#define OUT_MAX	   0x10000u
+#define LIST_BYTES 2000u /* a small block of pool */
 
 struct dir_scan {
 	u16 pattern[NAME_MAX_CHARS];
@@ -27,7 +27,7 @@ struct dir_scan {
 	u16 name[NAME_MAX_CHARS];
 	u32 chars;
 	struct p9_attr attr;
-	u8 buffer[LIST_BYTES];
+	u8 *buffer; /* LIST_BYTES, pool */
 };
 
 /* Offsets within an entry; 0: the class has no such field. */
@@ -46,6 +46,7 @@ static const struct layout {
 void dir_scan_free(struct FILE_OBJECT *f)
 {
 	p9_clunk(f->fcb->session, f->scan->fid);
+	ExFreePool(f->scan->buffer);
 	ExFreePool(f->scan);
 }
 
@@ -90,10 +91,10 @@ static NTSTATUS begin_scan(struct FILE_OBJECT *f, const void *user_pattern)
 	NTSTATUS status = STATUS_INSUFFICIENT_RESOURCES;
 	struct lookup l;
 
-	if (s && path) {
-		s->fid = P9_NOFID;
+	if (s)
+		s->buffer = ExAllocatePool(LIST_BYTES, TAG('D', 'l', 's', 't'));
+	if (s && s->buffer && path)
 		status = capture_pattern(s, user_pattern);
-	}
 	if (status == STATUS_SUCCESS) {
 		mutex_lock(&fs_lock);
 		if (!host_path_set(path, f->path))
@@ -107,6 +108,8 @@ static NTSTATUS begin_scan(struct FILE_OBJECT *f, const void *user_pattern)
 		rewind(s, !f->path[0]);
 		f->scan = s;
 	} else if (s) {
+		if (s->buffer)
+			ExFreePool(s->buffer);
 		ExFreePool(s);
 	}
 	if (path)
@@ -266,10 +269,10 @@ NTSYSCALL NTSTATUS NtQueryDirectoryFile(HANDLE h, HANDLE event, void *apc, void 
 					u8 single, const void *pattern, u8 restart)
 {
 	const struct layout *l = NULL;
-	u32 room = MIN(bytes, OUT_MAX), length = 0;
+	u32 room = MIN(bytes, BOUNCE_BYTES), length = 0;
+	struct bounce out;
 	struct request r;
 	NTSTATUS s, copied;
-	u8 *out;
 
 	for (u32 i = 0; i < ARRAY_SIZE(layouts) && !l; i++)
 		if (layouts[i].info_class == info_class)
@@ -283,15 +286,14 @@ NTSYSCALL NTSTATUS NtQueryDirectoryFile(HANDLE h, HANDLE event, void *apc, void 
 		return s;
 	if (!is_folder(r.f) || r.f->fcb->read_fid == P9_NOFID)
 		return request_end(&r, STATUS_INVALID_PARAMETER, 0);
-	out = ExAllocatePool(room, TAG('D', 'o', 'u', 't'));
-	if (!out)
-		return request_end(&r, STATUS_INSUFFICIENT_RESOURCES, 0);
-	s = query(r.f, l, single, pattern, restart, out, room, &length);
+	out = bounce_get(BOUNCE_USER, room);
+	memset(out.data, 0, room);
+	s = query(r.f, l, single, pattern, restart, out.data, room, &length);
 	if (length) {
-		copied = copy_to_user(buffer, out, length);
+		copied = copy_to_user(buffer, out.data, length);
 		if (copied != STATUS_SUCCESS)
 			s = copied;
 	}
-	ExFreePool(out);
+	bounce_put(&out);
 	return request_end(&r, s, length);
 }

@@ -2,14 +2,11 @@
  * Data of disk files: by frames for paging and mapped files, by bounce buffer for NtReadFile and
  * NtWriteFile.
  *
- * Paging I/O takes no lock and allocates nothing. The user's buffer cannot be pinned, so its bytes
- * pass through a pool buffer of at most BOUNCE_BYTES.
+ * Paging I/O takes no lock and allocates nothing. Everything else passes through bounce buffers.
  */
+#include "guest/io/bounce.h"
 #include "guest/io/fs.h"
 #include "guest/mm/mm.h"
-
-#define BOUNCE_BYTES 0x10000u
-#define BOUNCE_LEAST 0x1000u
 
 static u32 read_fid(const struct fcb *b)
 {
@@ -134,57 +131,27 @@ NTSTATUS disk_write_kernel(struct fcb *b, u64 offset, const void *pool, u32 byte
 	return STATUS_SUCCESS;
 }
 
-/* One full-size bounce buffer is kept for the next transfer; atomic. */
-static void *kept_bounce;
-
-/* A bounce buffer for a transfer of `bytes`, smaller when memory is short. */
-static void *get_bounce(u32 bytes, u32 *size)
-{
-	void *p;
-
-	*size = BOUNCE_BYTES;
-	if (bytes > BOUNCE_LEAST && (p = atomic_exchange(&kept_bounce, NULL)))
-		return p;
-	if (bytes <= BOUNCE_LEAST)
-		*size = bytes;
-	for (;; *size = BOUNCE_LEAST) {
-		p = ExAllocatePool(*size, TAG('B', 'n', 'c', 'e'));
-		if (p || *size <= BOUNCE_LEAST)
-			return p;
-	}
-}
-
-static void put_bounce(void *p, u32 size)
-{
-	if (size == BOUNCE_BYTES)
-		p = atomic_exchange(&kept_bounce, p);
-	if (p)
-		ExFreePool(p);
-}
-
 NTSTATUS IoReadFile(struct FILE_OBJECT *f, u64 offset, void *kernel_buffer, u32 bytes, u32 *done)
 {
 	NTSTATUS s = STATUS_SUCCESS;
-	u32 size, got;
-	u8 *bounce;
+	struct bounce bounce;
+	u32 got;
 
 	*done = 0;
 	if (!f->fcb || read_fid(f->fcb) == P9_NOFID)
 		return STATUS_INVALID_DEVICE_REQUEST;
 	if (!bytes)
 		return STATUS_SUCCESS;
-	bounce = get_bounce(bytes, &size);
-	if (!bounce)
-		return STATUS_NO_MEMORY;
+	bounce = bounce_get(BOUNCE_KERNEL, bytes);
 	while (*done < bytes) {
-		s = disk_read_kernel(f->fcb, offset + *done, bounce, MIN(size, bytes - *done),
-				     &got);
+		s = disk_read_kernel(f->fcb, offset + *done, bounce.data,
+				     MIN(bounce.size, bytes - *done), &got);
 		if (s != STATUS_SUCCESS || !got)
 			break;
-		memcpy((u8 *)kernel_buffer + *done, bounce, got);
+		memcpy((u8 *)kernel_buffer + *done, bounce.data, got);
 		*done += got;
 	}
-	put_bounce(bounce, size);
+	bounce_put(&bounce);
 	return s;
 }
 
@@ -194,26 +161,25 @@ NTSTATUS disk_read(struct FILE_OBJECT *f, void *user, u32 bytes, u64 offset, u32
 {
 	struct fcb *b = f->fcb;
 	NTSTATUS s = STATUS_SUCCESS;
-	u32 size, got = 1;
-	u8 *bounce;
+	struct bounce bounce;
+	u32 got = 1;
 
 	*done = 0;
 	if (b->directory || read_fid(b) == P9_NOFID)
 		return STATUS_INVALID_DEVICE_REQUEST;
 	if (b->section.data)
 		MmFlushMappedFile(&b->section, offset, bytes);
-	bounce = get_bounce(bytes, &size);
-	if (!bounce)
-		return STATUS_INSUFFICIENT_RESOURCES;
+	bounce = bounce_get(BOUNCE_USER, bytes);
 	while (*done < bytes && got) {
-		s = disk_read_kernel(b, offset + *done, bounce, MIN(size, bytes - *done), &got);
+		s = disk_read_kernel(b, offset + *done, bounce.data,
+				     MIN(bounce.size, bytes - *done), &got);
 		if (s == STATUS_SUCCESS && got)
-			s = copy_to_user((u8 *)user + *done, bounce, got);
+			s = copy_to_user((u8 *)user + *done, bounce.data, got);
 		if (s != STATUS_SUCCESS)
 			break;
 		*done += got;
 	}
-	put_bounce(bounce, size);
+	bounce_put(&bounce);
 	if (s == STATUS_SUCCESS && !*done)
 		s = STATUS_END_OF_FILE;
 	return s;
@@ -223,29 +189,27 @@ NTSTATUS disk_write(struct FILE_OBJECT *f, const void *user, u32 bytes, u64 offs
 {
 	struct fcb *b = f->fcb;
 	NTSTATUS s = STATUS_SUCCESS;
-	u32 size, got;
-	u8 *bounce;
+	struct bounce bounce;
+	u32 got;
 
 	*done = 0;
 	if (b->directory || b->write_fid == P9_NOFID)
 		return STATUS_INVALID_DEVICE_REQUEST;
-	bounce = get_bounce(bytes, &size);
-	if (!bounce)
-		return STATUS_INSUFFICIENT_RESOURCES;
+	bounce = bounce_get(BOUNCE_USER, bytes);
 	while (*done < bytes) {
-		u32 part = MIN(size, bytes - *done);
+		u32 part = MIN(bounce.size, bytes - *done);
 
-		s = copy_from_user(bounce, (const u8 *)user + *done, part);
+		s = copy_from_user(bounce.data, (const u8 *)user + *done, part);
 		if (s != STATUS_SUCCESS)
 			break;
-		s = disk_write_kernel(b, offset + *done, bounce, part, &got);
+		s = disk_write_kernel(b, offset + *done, bounce.data, part, &got);
 		if (b->section.data && got)
-			MmUpdateMappedFile(&b->section, offset + *done, bounce, got);
+			MmUpdateMappedFile(&b->section, offset + *done, bounce.data, got);
 		*done += got;
 		if (s != STATUS_SUCCESS)
 			break;
 	}
-	put_bounce(bounce, size);
+	bounce_put(&bounce);
 	return s;
 }
 

@@ -8,7 +8,7 @@
 #include "guest/io/syscalls.h"
 #include "guest/io/pipe.h"
 
-#define OUT_MAX 0x10200u /* the longest name, and the fixed part before it */
+#define OUT_MAX (104u + 2 * HOST_PATH_MAX) /* the fixed parts, and the longest name */
 
 struct query {
 	struct FILE_OBJECT *f;

@@ -1,4 +1,5 @@
 /* Starts all devices: one scan of PCI, each virtio function to the driver of its type. */
+#include "guest/io/bounce.h"
 #include "guest/io/device.h"
 #include "guest/io/fs.h"
 
@@ -13,6 +14,7 @@ void IoInitSystem(void)
 	u32 n = pci_scan();
 
 	fs_init();
+	bounce_init();
 	for (u32 i = 0; i < n; i++) {
 		const struct pci_function *f = pci_get(i);
 		u32 type = (u32)f->device_id - VIRTIO_MODERN_BASE;

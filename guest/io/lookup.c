@@ -6,6 +6,7 @@
  * then the walk goes on. Every turn either goes deeper or ends, so a host that lies about its
  * folders costs time, not termination.
  */
+#include "guest/io/bounce.h"
 #include "guest/io/fs.h"
 
 #define LIST_BYTES	0x2000u
@@ -18,40 +19,37 @@ static NTSTATUS find_in_folder(struct p9_session *s, u32 dir, struct host_path *
 	u16 wanted[NAME_MAX_CHARS];
 	const char *spelled = path->text + path->start[index];
 	u32 chars = name_to_nt(spelled, path->length[index], wanted, NAME_MAX_CHARS);
-	u8 *list = ExAllocatePool(LIST_BYTES, TAG('F', 'l', 's', 't'));
-	NTSTATUS status = list ? p9_open(s, dir, P9_RDONLY | P9_DIRECTORY) : STATUS_NO_MEMORY;
+	NTSTATUS status = p9_open(s, dir, P9_RDONLY | P9_DIRECTORY);
+	struct bounce list;
+	bool found = false;
 	u64 offset = 0;
 
-	for (u32 round = 0; status == STATUS_SUCCESS; round++) {
+	if (status != STATUS_SUCCESS)
+		return status;
+	list = bounce_get(BOUNCE_KERNEL, LIST_BYTES);
+	for (u32 round = 0; !found && status == STATUS_SUCCESS; round++) {
 		struct p9_cursor c;
 		struct p9_dirent e;
-		u32 bytes;
+		u32 bytes = 0;
 
-		status = p9_readdir(s, dir, offset, list, LIST_BYTES, &bytes);
-		if (status != STATUS_SUCCESS)
-			break;
-		if (!bytes || round == MAX_LIST_ROUNDS) {
+		if (round < MAX_LIST_ROUNDS)
+			status = p9_readdir(s, dir, offset, list.data, LIST_BYTES, &bytes);
+		if (status == STATUS_SUCCESS && !bytes)
 			status = STATUS_OBJECT_NAME_NOT_FOUND;
-			break;
-		}
-		p9_cursor_init(&c, list, bytes);
-		while (p9_get_dirent(&c, &e)) {
+		p9_cursor_init(&c, list.data, bytes);
+		while (!found && p9_get_dirent(&c, &e)) {
 			offset = e.next_offset;
-			if (!name_equal(wanted, chars, e.name, e.name_bytes))
-				continue;
-			if (e.name_bytes == path->length[index] &&
-			    memcmp(e.name, spelled, e.name_bytes) == 0)
-				status = STATUS_ACCESS_DENIED; /* there, but cannot be walked to */
-			else if (!host_path_replace(path, index, e.name, e.name_bytes))
-				status = STATUS_NAME_TOO_LONG;
-			ExFreePool(list);
-			return status;
+			found = name_equal(wanted, chars, e.name, e.name_bytes);
 		}
 		if (c.bad)
 			status = STATUS_IO_DEVICE_ERROR;
+		else if (found && e.name_bytes == path->length[index] &&
+			 memcmp(e.name, spelled, e.name_bytes) == 0)
+			status = STATUS_ACCESS_DENIED; /* there, but cannot be walked to */
+		else if (found && !host_path_replace(path, index, e.name, e.name_bytes))
+			status = STATUS_NAME_TOO_LONG;
 	}
-	if (list)
-		ExFreePool(list);
+	bounce_put(&list);
 	return status;
 }
 

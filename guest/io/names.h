@@ -42,8 +42,8 @@ struct nt_path {
 void path_parse(const u16 *path, u32 chars, struct nt_path *out);
 
 /* A path below a drive's root in the host's form: name[0]/name[1]/..., NUL-terminated. */
-#define HOST_PATH_MAX  4096
-#define HOST_PATH_DEEP 128
+#define HOST_PATH_MAX  1664
+#define HOST_PATH_DEEP 64
 struct host_path {
 	u32 bytes, count;
 	bool folder_only; /* ended in a backslash */
@@ -51,6 +51,7 @@ struct host_path {
 	u16 length[HOST_PATH_DEEP];
 	char text[HOST_PATH_MAX];
 };
+_Static_assert(sizeof(struct host_path) <= 2000, "a small block of pool");
 enum path_error { PATH_OK, PATH_INVALID_NAME, PATH_TOO_LONG };
 void host_path_clear(struct host_path *p);
 /* Appends one host name; false when it does not fit. */

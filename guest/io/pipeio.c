@@ -5,7 +5,7 @@
 #include "guest/io/pipe.h"
 
 #define CHUNK_LEAST 512u
-#define CHUNK_MOST  0x10000u
+#define CHUNK_MOST  1952u /* with its header a small block of pool */
 
 void pipe_queue_init(struct pipe_queue *q, u32 quota)
 {
