@@ -13,7 +13,7 @@ GUEST_SRCS := \
 	guest/mm/alloc.c guest/mm/free.c guest/mm/protect.c guest/mm/query.c guest/mm/ca.c \
 	guest/mm/image.c guest/mm/filepage.c guest/mm/view.c guest/mm/section.c guest/mm/mapcalls.c \
 	guest/mm/shared.c guest/mm/check.c \
-	guest/mm/debugctl.c guest/mm/pending.c \
+	guest/mm/debugctl.c \
 	guest/mm/extended.c guest/mm/largepage.c guest/mm/largesect.c guest/mm/wsquery.c guest/mm/awe.c \
 	guest/mm/lock.c guest/mm/readwrite.c guest/mm/watch.c guest/mm/reset.c \
 	guest/mm/setinfo.c guest/mm/wslimits.c \
