@@ -60,7 +60,7 @@ END_TEST
 START_TEST(names_random_round_trip)
 {
 	srand(7);
-	for (u32 round = 0; round < 20000; round++) {
+	for (u32 round = 0; round < 2000; round++) {
 		char name[60];
 		u32 n = 1 + (u32)rand() % sizeof name;
 
@@ -425,7 +425,7 @@ END_TEST
 START_TEST(p9_noise)
 {
 	srand(3);
-	for (u32 round = 0; round < 50000; round++) {
+	for (u32 round = 0; round < 10000; round++) {
 		u32 n = (u32)rand() % 200, error;
 		u8 *b = malloc(n ? n : 1);
 		struct p9_cursor c;
