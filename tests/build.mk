@@ -60,6 +60,10 @@ GUEST_C := hello args exitcode stdin_echo crash guardpage demand_zero protect th
 GUEST_VM := vm_extended large_pages awe vm_lock vm_copy write_watch vm_advice working_set large_sections
 GUEST_C += $(GUEST_VM)
 GUEST_C += files pipes
+# Processes and jobs:
+GUEST_PROC := proc_create proc_memory proc_job proc_many proc_orphan
+GUEST_C += $(GUEST_PROC)
+$(foreach test,$(GUEST_PROC),$(eval GUEST_LIBS_$(test) := -lntdll -lpsapi))
 GUEST_CXX := cxx
 $(foreach test,$(GUEST_VM),$(eval GUEST_LIBS_$(test) := -lntdll))
 GUEST_LIBS_inpage_error := -lntdll

@@ -42,7 +42,7 @@ static inline DWORD run_child(const char *role, const char *argument, BOOL inher
 
 static inline HANDLE handle_of(const char *text)
 {
-	return (HANDLE)(uintptr_t)strtoull(text, NULL, 0);
+	return (HANDLE)(uintptr_t)strtoull(text, NULL, 16); /* as %p writes it */
 }
 
 #endif

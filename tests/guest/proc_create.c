@@ -1,9 +1,11 @@
 /*
  * CreateProcess and what passes to the child: exit codes, handles that are inherited and those that
- * are not, a list of handles, standard handles, environment, folder, a suspended start, priority; and
- * programs that cannot be started.
+ * are not, a list of handles, standard handles, environment, folder, a suspended start, priority;
+ * and programs that cannot be started.
  */
 #include "tests/guest/proc.h"
+
+static char temporary[MAX_PATH]; /* ends in a backslash */
 
 /* ---- the child's side ---- */
 
@@ -29,12 +31,14 @@ static int child_environment(void)
 {
 	char value[32], folder[MAX_PATH];
 
-	if (GetEnvironmentVariableA("NTMM_CHILD", value, sizeof(value)) != 3 || strcmp(value, "yes"))
+	if (GetEnvironmentVariableA("NTMM_CHILD", value, sizeof(value)) != 3 ||
+	    strcmp(value, "yes"))
 		return 2;
 	if (GetEnvironmentVariableA("NTMM_PARENT", value, sizeof(value)))
 		return 3;
 	GetCurrentDirectoryA(sizeof(folder), folder);
-	return strcmp(folder, "T:\\") ? 4 : 0;
+	strcat(folder, folder[strlen(folder) - 1] == '\\' ? "" : "\\");
+	return strcmp(folder, temporary) ? 4 : 0;
 }
 
 static int child(int argc, char **argv)
@@ -52,7 +56,7 @@ static int child(int argc, char **argv)
 	if (!strcmp(role, "class"))
 		return (int)GetPriorityClass(GetCurrentProcess());
 	if (!strcmp(role, "crash"))
-		*(volatile int *)8 = 1;
+		*(volatile int *)strtoull("8", NULL, 0) = 1; /* the compiler must not see it */
 	if (!strcmp(role, "sleep"))
 		Sleep(60000);
 	return 99;
@@ -169,17 +173,23 @@ static void standard_handles(void)
 
 static void environment(void)
 {
-	static char block[] = "NTMM_CHILD=yes\0PATH=C:\\Windows\0";
+	char block[2 * MAX_PATH];
 	STARTUPINFOA si = {.cb = sizeof(si)};
 	PROCESS_INFORMATION pi;
-	char self[MAX_PATH], line[MAX_PATH + 32];
+	char self[MAX_PATH], line[MAX_PATH + 32], folder[2 * MAX_PATH];
+	int n = snprintf(block, sizeof(block), "NTMM_CHILD=yes");
 
+	block[n] = 0; /* one string after the other, then an empty one */
+	n += 1 + snprintf(block + n + 1, sizeof(block) - n - 1, "TEMP=%s", temporary);
+	n += 2 + snprintf(block + n + 1, sizeof(block) - n - 1, "TMP=%s", temporary);
+	block[n] = 0;
 	SetEnvironmentVariableA("NTMM_PARENT", "here");
 	GetModuleFileNameA(NULL, self, sizeof(self));
 	snprintf(line, sizeof(line), "\"%s\" child environment", self);
-	CHECK(CreateProcessA(NULL, line, NULL, NULL, FALSE, 0, block, "T:\\", &si, &pi));
+	CHECK(CreateProcessA(NULL, line, NULL, NULL, FALSE, 0, block, temporary, &si, &pi));
 	CHECK_EQ(finish(&pi), 0);
-	CHECK(!CreateProcessA(NULL, line, NULL, NULL, FALSE, 0, block, "T:\\nowhere", &si, &pi));
+	snprintf(folder, sizeof(folder), "%snowhere", temporary);
+	CHECK(!CreateProcessA(NULL, line, NULL, NULL, FALSE, 0, block, folder, &si, &pi));
 	CHECK_EQ(GetLastError(), ERROR_DIRECTORY);
 }
 
@@ -212,47 +222,54 @@ static void priorities(void)
 	CHECK(SetPriorityClass(GetCurrentProcess(), NORMAL_PRIORITY_CLASS));
 }
 
-static void write_file(const char *name, const void *data, DWORD bytes)
+/* A path in the temporary folder. */
+static const char *in_temporary(const char *name)
 {
+	static char path[2 * MAX_PATH];
+
+	snprintf(path, sizeof(path), "%s%s", temporary, name);
+	return path;
+}
+
+static void cannot_start(const char *name, DWORD error)
+{
+	STARTUPINFOA si = {.cb = sizeof(si)};
+	PROCESS_INFORMATION pi;
+
+	SetLastError(0);
+	CHECK(!CreateProcessA(name, NULL, NULL, NULL, FALSE, 0, NULL, NULL, &si, &pi));
+	CHECK_EQ(GetLastError(), error);
+}
+
+/* Starts what is in a file of the temporary folder, which is made of these bytes first and deleted
+ * afterwards. It does not start, for the reason given. */
+static void bad_program(const void *data, DWORD bytes, DWORD error)
+{
+	const char *name = in_temporary("ntmm_bad.exe");
 	HANDLE f = CreateFileA(name, GENERIC_WRITE, 0, NULL, CREATE_ALWAYS, 0, NULL);
 	DWORD done;
 
 	CHECK(f != INVALID_HANDLE_VALUE);
 	CHECK(WriteFile(f, data, bytes, &done, NULL));
 	CloseHandle(f);
-}
-
-static BOOL start_file(const char *name)
-{
-	STARTUPINFOA si = {.cb = sizeof(si)};
-	PROCESS_INFORMATION pi;
-
-	SetLastError(0);
-	return CreateProcessA(name, NULL, NULL, NULL, FALSE, 0, NULL, NULL, &si, &pi);
+	cannot_start(name, error);
+	CHECK(DeleteFileA(name));
 }
 
 static void failures(void)
 {
 	static char big[4096] = "MZ";
 
-	CHECK(!start_file("T:\\missing.exe"));
-	CHECK_EQ(GetLastError(), ERROR_FILE_NOT_FOUND);
-	CHECK(!start_file("T:\\nowhere\\missing.exe"));
-	CHECK_EQ(GetLastError(), ERROR_PATH_NOT_FOUND);
-	write_file("T:\\text.exe", "this is no program\r\n", 20);
-	CHECK(!start_file("T:\\text.exe"));
-	CHECK_EQ(GetLastError(), ERROR_BAD_EXE_FORMAT);
-	write_file("T:\\header.exe", big, sizeof(big));
-	CHECK(!start_file("T:\\header.exe"));
-	CHECK_EQ(GetLastError(), ERROR_BAD_EXE_FORMAT);
-	CHECK(!start_file("C:\\Windows\\System32\\ntdll.dll"));
-	CHECK_EQ(GetLastError(), ERROR_BAD_EXE_FORMAT);
-	DeleteFileA("T:\\text.exe");
-	DeleteFileA("T:\\header.exe");
+	cannot_start(in_temporary("missing.exe"), ERROR_FILE_NOT_FOUND);
+	cannot_start(in_temporary("nowhere\\missing.exe"), ERROR_PATH_NOT_FOUND);
+	cannot_start("C:\\Windows\\System32\\ntdll.dll", ERROR_BAD_EXE_FORMAT);
+	bad_program("this is no program\r\n", 20, ERROR_BAD_EXE_FORMAT);
+	bad_program(big, sizeof(big), ERROR_BAD_EXE_FORMAT);
 }
 
 int main(int argc, char **argv)
 {
+	GetTempPathA(sizeof(temporary), temporary);
 	if (argc > 2 && !strcmp(argv[1], "child"))
 		return child(argc, argv);
 	exit_codes();
