@@ -21,6 +21,7 @@ static void phase1(void *context)
 {
 	(void)context;
 	ke_start_cpus();
+	ke_publish_processors();
 	IoInitSystem();
 	MmInitPaging();
 	mark(NTMM_MARK_DEVICES_READY);

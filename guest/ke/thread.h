@@ -103,6 +103,10 @@ void ke_arm_cpu_timer(void);
 u64 ke_time_now(void); /* interrupt time, 100 ns, from the TSC */
 extern u64 ke_tsc_hz, ke_tsc_base;
 
+/* kuser.c */
+void ke_init_shared_data(void);
+void ke_publish_processors(void); /* when all have started */
+
 /* apic.c */
 void ke_init_apic(void);
 void apic_eoi(void);

@@ -87,6 +87,7 @@ void ke_init_time(void)
 	*(u64 *)(MmUserSharedData + KUSER_OUR_INTERRUPT) = 0;
 	*(u64 *)(MmUserSharedData + KUSER_OUR_SYSTEM) = boot_system_time;
 	update_shared_data(0);
+	ke_init_shared_data();
 }
 
 void ke_arm_cpu_timer(void)
