@@ -6,7 +6,7 @@ GUEST_SRCS := \
 	guest/ke/init.c guest/ke/smp.c guest/ke/trap.c guest/ke/syscall.c guest/ke/sched.c \
 	guest/ke/wait.c guest/ke/lock.c guest/ke/dpc.c guest/ke/time.c guest/ke/apic.c \
 	guest/ke/fpu.c guest/ke/aslr.c guest/ke/runblock.c guest/ke/print.c guest/ke/bugcheck.c \
-	guest/ke/string.c guest/ex/pool.c \
+	guest/ke/string.c guest/ke/kuser.c guest/ex/pool.c \
 	guest/mm/mminit.c guest/mm/pfn.c guest/mm/contig.c guest/mm/syspte.c guest/mm/space.c \
 	guest/mm/prot.c guest/mm/commit.c guest/mm/pagefile.c guest/mm/pagein.c guest/mm/fault.c \
 	guest/mm/stack.c guest/mm/wset.c guest/mm/writer.c guest/mm/usercopy.c guest/mm/vad.c \
@@ -20,7 +20,7 @@ GUEST_SRCS := \
 	guest/ps/process.c guest/ps/thread.c guest/ps/start.c guest/ps/except.c guest/ps/calls.c \
 	guest/ps/create.c guest/ps/info.c guest/ps/psinfo.c guest/ps/pssetinfo.c guest/ps/threadinfo.c \
 	guest/ps/mitigation.c guest/ps/job.c guest/ps/jobinfo.c guest/ps/jobtime.c \
-	guest/mm/usage.c \
+	guest/mm/usage.c guest/ps/cpucalls.c guest/ex/harderror.c \
 	$(GUEST_OB_SRCS) $(GUEST_IO_SRCS)
 GUEST_ASM := guest/ke/boot.S guest/ke/trap.S
 
