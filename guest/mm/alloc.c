@@ -282,6 +282,8 @@ NTSTATUS mm_allocate(EPROCESS *p, struct alloc_request *r)
 {
 	if (r->type & (MEM_RESET | MEM_RESET_UNDO))
 		return reset(p, r);
+	if (mm_prot_executes(r->prot) && PsDynamicCodeBlocked(p))
+		return STATUS_DYNAMIC_CODE_BLOCKED;
 	if (!r->base)
 		r->type |= MEM_RESERVE; /* MEM_COMMIT alone reserves too */
 	if (r->type & MEM_RESERVE) {

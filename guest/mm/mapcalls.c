@@ -78,6 +78,8 @@ static NTSTATUS map_view(struct map_call *c)
 		st = STATUS_INVALID_PARAMETER_4;
 	if (!st)
 		st = check_view(s, have, prot);
+	if (!st && !s->ca->image && mm_prot_executes(prot) && PsDynamicCodeBlocked(p))
+		st = STATUS_DYNAMIC_CODE_BLOCKED;
 	if (!st)
 		st = mm_map_view(p, s, &base, offset, &size, c->type, prot, c->lowest, highest,
 				 c->inherit);

@@ -82,6 +82,14 @@ enum mm_prot {
 	MM_NOACCESS = 0x18,
 };
 #define MM_BASE(p) ((p) & 7u)
+static inline bool mm_prot_executes(u32 code)
+{
+	return code & 2;
+}
+static inline bool mm_prot_writes(u32 code) /* copy-on-write included */
+{
+	return code & 4;
+}
 
 enum pte_kind {
 	PTE_K_ZERO,
@@ -218,6 +226,7 @@ struct page_list {
 };
 extern struct page_list mm_zeroed, mm_free, mm_standby[8], mm_modified;
 extern volatile u64 mm_available; /* zeroed + free + standby; F to write */
+extern volatile u64 mm_kernel_pages; /* taken by mm_take_kernel_page since boot; F to write */
 
 /* Pages that only the kernel may take: so that page-out itself never lacks one. */
 #define MM_RESERVE 32u
@@ -344,6 +353,9 @@ void mm_uncharge(struct address_space *as, u64 pages);
 /* ---- pagefiles (pagefile.c) ---- => F held for slots */
 u64 mm_alloc_slots(u64 want, u64 *got, u32 *file);
 void mm_free_slot(u32 file, u64 slot);
+/* Slots of pages that are in memory are given back, those pages count as modified again. Returns how
+ * many. */
+u64 mm_reclaim_slots(u64 want);
 void mm_init_pagefiles(void);
 u64 mm_grow_pagefiles(u64 pages); /* => PASSIVE, under commit's grow lock; pages won */
 bool mm_slot_is_used(u32 file, u64 slot);

@@ -28,10 +28,19 @@ NTSTATUS mm_check_view_prot(const MMVAD *v, u32 *prot)
 	return STATUS_SUCCESS;
 }
 
+/* Where dynamic code is prohibited: nothing becomes executable but what an image has so, and nothing
+ * executable becomes writable. */
+static bool makes_code(const MMVAD *v, u32 had, u32 prot)
+{
+	if (mm_prot_executes(had) && mm_prot_writes(prot))
+		return true;
+	return mm_prot_executes(prot) && !(v->type == VAD_IMAGE && mm_prot_executes(had));
+}
+
 NTSTATUS mm_protect(EPROCESS *p, MMVAD *v, u64 start, u64 end, u32 prot, u32 *old)
 {
 	struct address_space *as = &p->as;
-	bool flush = false;
+	bool flush = false, no_code = PsDynamicCodeBlocked(p);
 	u64 next;
 	u32 had;
 	NTSTATUS st;
@@ -49,6 +58,8 @@ NTSTATUS mm_protect(EPROCESS *p, MMVAD *v, u64 start, u64 end, u32 prot, u32 *ol
 	for (u64 va = start; va < end; va = next) {
 		if (!mm_page_state(as, v, va, &had, &next))
 			return STATUS_NOT_COMMITTED;
+		if (UNLIKELY(no_code) && makes_code(v, had, prot))
+			return STATUS_DYNAMIC_CODE_BLOCKED;
 		if (va == start)
 			*old = had;
 	}

@@ -11,3 +11,8 @@ struct KTHREAD *ob_current_thread(void)
 {
 	return KeGetCurrentThread();
 }
+
+void ob_invalid_handle(void)
+{
+	PsInvalidHandle();
+}

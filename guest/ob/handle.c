@@ -449,5 +449,9 @@ NTSTATUS ObCloseHandleIn(struct EPROCESS *p, HANDLE h)
 
 NTSTATUS ObCloseHandle(HANDLE h)
 {
-	return ObCloseHandleIn(ob_current_process(), h);
+	NTSTATUS s = ObCloseHandleIn(ob_current_process(), h);
+
+	if (UNLIKELY(s == STATUS_INVALID_HANDLE))
+		ob_invalid_handle();
+	return s;
 }

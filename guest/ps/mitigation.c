@@ -104,3 +104,17 @@ bool PsDynamicCodeBlocked(const EPROCESS *p)
 	return p != PsGetCurrentProcess() ? !(flags & DYNAMIC_CODE_REMOTE_DOWNGRADE)
 					  : !PsGetCurrentThread()->dynamic_code_allowed;
 }
+
+void PsInvalidHandle(void)
+{
+	ETHREAD *t = PsGetCurrentThread();
+	struct exception e = {.code = STATUS_INVALID_HANDLE};
+
+	if (t->k.system || !(t->k.process->mitigation[MITIGATION_STRICT_HANDLES] & 1))
+		return;
+	if (t->frame->rip == ps_ntdll_entry(NTDLL_EXCEPTION_DISPATCHER))
+		return; /* once a call */
+	t->frame->rax = (u64)(s64)STATUS_INVALID_HANDLE; /* what the call returns if this is handled */
+	e.address = t->frame->rip;
+	PsRaiseUserException(t->frame, &e);
+}

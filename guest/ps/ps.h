@@ -133,6 +133,10 @@ enum mitigation {
  * (STATUS_DYNAMIC_CODE_BLOCKED). Images are not concerned. */
 bool PsDynamicCodeBlocked(const EPROCESS *p);
 
+/* In a system call that was given a bad handle: raises STATUS_INVALID_HANDLE where
+ * MITIGATION_STRICT_HANDLES says so; the call goes on to its end. */
+void PsInvalidHandle(void);
+
 /* Exceptions (ps/except.c): an exception in user mode at frame f. */
 struct exception {
 	NTSTATUS code;

@@ -179,6 +179,9 @@ struct EPROCESS *ob_current_process(void)
 {
 	return here;
 }
+void ob_invalid_handle(void)
+{
+}
 struct KTHREAD *ob_current_thread(void)
 {
 	return (struct KTHREAD *)thread;
