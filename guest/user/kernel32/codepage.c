@@ -153,7 +153,7 @@ int WINAPI MultiByteToWideChar(UINT page, DWORD flags, LPCCH in, int n, LPWSTR o
 	const WCHAR *high;
 
 	page = real_page(page);
-	if (!in || !n || n < -1 || room < 0 || (room && (!out || (LPCVOID)out == (LPCVOID)in)))
+	if (!in || !n || room < 0 || (room && (!out || (LPCVOID)out == (LPCVOID)in)))
 		return fail(ERROR_INVALID_PARAMETER);
 	if (!known(page))
 		return fail(ERROR_INVALID_PARAMETER);
@@ -161,7 +161,7 @@ int WINAPI MultiByteToWideChar(UINT page, DWORD flags, LPCCH in, int n, LPWSTR o
 					     : MB_ERR_INVALID_CHARS | MB_PRECOMPOSED |
 						   MB_COMPOSITE | MB_USEGLYPHCHARS))
 		return fail(ERROR_INVALID_FLAGS);
-	if (n == -1)
+	if (n < 0)
 		n = (int)strlen(in) + 1;
 	if (page == CP_UTF8)
 		return utf8_to_wide(flags, in, n, out, room);
@@ -179,22 +179,44 @@ int WINAPI MultiByteToWideChar(UINT page, DWORD flags, LPCCH in, int n, LPWSTR o
 
 /* --- from wide --- */
 
-/* A rough likeness for what a page lacks, unless WC_NO_BEST_FIT_CHARS: full-width and quotes. */
+/* What a page lacks may have a likeness in ASCII: letters without their marks, quotes, dashes. */
+static const char latin_likeness[] = /* from U+00C0; a blank: none */
+    "AAAAAA CEEEEIIII NOOOOO  UUUUY  aaaaaa ceeeeiiii nooooo  uuuuy yAaAaAaCcCcCcCcDd"
+    "DdEeEeEeEeEeGgGgGgGgHhHhIiIiIiIiIi  JjKk LlLlLl  LlNnNnNn   OoOoOo  RrRrRrSsSsSs"
+    "SsTtTtTtUuUuUuUuUuUuWwYyYZzZzZz b                Ff             Oo             U"
+    "u                            AaIiOoUuUuUuUuUu AaAa    GgKkOoOo  j   Gg  NnAa    "
+    "AaAaEeEeIiIiOoOoRrRrUuUuSsTt  Hh      AaEeOoOoOoOoYy                            ";
+static const char latin_extended_likeness[] = /* from U+1E00 */
+    "AaBbBbBbCcDdDdDdDdDdEeEeEeEeEeFfGgHhHhHhHhHhIiIiKkKkKkLlLlLlLlMmMmMmNnNnNnNnOoOo"
+    "OoOoPpPpRrRrRrRrSsSsSsSsSsTtTtTtTtUuUuUuUuUuVvVvWwWwWwWwWwXxXxYyZzZzZzhtwy      "
+    "AaAaAaAaAaAaAaAaAaAaAaAaEeEeEeEeEeEeEeEeIiIiOoOoOoOoOoOoOoOoOoOoOoOoUuUuUuUuUuUu"
+    "UuYyYyYyYy      ";
+
 static WCHAR best_fit(WCHAR c)
 {
 	static const struct {
 		WCHAR from, to;
 	} pairs[] = {
-	    {0x2010, '-'},  {0x2011, '-'},  {0x2013, '-'}, {0x2014, '-'}, {0x2018, '\''},
-	    {0x2019, '\''}, {0x201c, '"'},  {0x201d, '"'}, {0x2022, '.'}, {0x2026, '.'},
-	    {0x2212, '-'},  {0x2032, '\''}, {0x2002, ' '}, {0x2003, ' '}, {0x3000, ' '},
+	    {0x0393, 'G'}, {0x0398, 'T'}, {0x03a3, 'S'}, {0x03a6, 'F'},	 {0x03a9, 'O'},
+	    {0x03b1, 'a'}, {0x03b4, 'd'}, {0x03b5, 'e'}, {0x03c0, 'p'},	 {0x03c3, 's'},
+	    {0x03c4, 't'}, {0x03c6, 'f'}, {0x2002, ' '}, {0x2003, ' '},	 {0x2010, '-'},
+	    {0x2011, '-'}, {0x2013, '-'}, {0x2014, '-'}, {0x2018, '\''}, {0x2019, '\''},
+	    {0x201c, '"'}, {0x201d, '"'}, {0x2022, '.'}, {0x2026, '.'},	 {0x2032, '\''},
+	    {0x2212, '-'}, {0x3000, ' '},
 	};
+	char like = ' ';
 
+	if (c >= 0xc0 && c < 0xc0 + sizeof(latin_likeness) - 1)
+		like = latin_likeness[c - 0xc0];
+	else if (c >= 0x1e00 && c < 0x1e00 + sizeof(latin_extended_likeness) - 1)
+		like = latin_extended_likeness[c - 0x1e00];
+	if (like != ' ')
+		return (WCHAR)like;
 	if (c >= 0xff01 && c <= 0xff5e)
 		return (WCHAR)(c - 0xfee0);
-	for (size_t i = 0; i < ARRAY_COUNT(pairs); i++)
-		if (pairs[i].from == c)
-			return pairs[i].to;
+	for (size_t k = 0; k < ARRAY_COUNT(pairs); k++)
+		if (pairs[k].from == c)
+			return pairs[k].to;
 	return 0;
 }
 
@@ -233,18 +255,18 @@ int WINAPI WideCharToMultiByte(UINT page, DWORD flags, LPCWCH in, int n, LPSTR o
 			       LPCCH missing, LPBOOL used)
 {
 	const DWORD legal =
-	    WC_NO_BEST_FIT_CHARS | WC_COMPOSITECHECK | WC_DISCARDNS | WC_SEPCHARS | WC_DEFAULTCHAR;
+	    WC_NO_BEST_FIT_CHARS | WC_COMPOSITECHECK | WC_DISCARDNS | WC_SEPCHARS | WC_DEFAULTCHAR | WC_ERR_INVALID_CHARS;
 	const WCHAR *high;
 	BOOL replaced = FALSE;
 
 	page = real_page(page);
-	if (!in || !n || n < -1 || room < 0 || (room && (!out || (LPCVOID)out == (LPCVOID)in)))
+	if (!in || !n || room < 0 || (room && (!out || (LPCVOID)out == (LPCVOID)in)))
 		return fail(ERROR_INVALID_PARAMETER);
 	if (!known(page) || (page == CP_UTF8 && (missing || used)))
 		return fail(ERROR_INVALID_PARAMETER);
 	if (flags & ~(page == CP_UTF8 ? (DWORD)WC_ERR_INVALID_CHARS : legal))
 		return fail(ERROR_INVALID_FLAGS);
-	if (n == -1)
+	if (n < 0)
 		n = (int)wcslen(in) + 1;
 	if (page == CP_UTF8)
 		return wide_to_utf8(flags, in, n, out, room);

@@ -19,8 +19,6 @@ DWORD WINAPI GetEnvironmentVariableW(LPCWSTR name, LPWSTR out, DWORD room)
 	}
 	if (NT_SUCCESS(status) && n == room) /* fits only without its terminator */
 		return (DWORD)n + 1;
-	if (NT_SUCCESS(status) && !n)
-		fail(ERROR_SUCCESS);
 	return (DWORD)n;
 }
 

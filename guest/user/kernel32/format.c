@@ -227,7 +227,8 @@ static void put_insert(struct text *t, struct inserts *in, unsigned *n, LPCWSTR 
 	append(t, buf, wcslen(buf));
 }
 
-static void format_text(struct text *t, LPCWSTR s, DWORD flags, struct inserts *in)
+/* FALSE: the text ends in a single '%'. */
+static BOOL format_text(struct text *t, LPCWSTR s, DWORD flags, struct inserts *in)
 {
 	BOOL raw = (flags & FORMAT_MESSAGE_IGNORE_INSERTS) != 0;
 	unsigned width = flags & FORMAT_MESSAGE_MAX_WIDTH_MASK;
@@ -242,8 +243,10 @@ static void format_text(struct text *t, LPCWSTR s, DWORD flags, struct inserts *
 				append(t, L"\r\n", 2);
 			continue;
 		}
-		if (*s != '%' || raw) {
+		if (*s != '%' || (raw && s[1] && !wcschr(L"nrt0", s[1]))) {
 			append(t, s, 1);
+			if (raw && *s == '%')
+				append(t, ++s, 1);
 			continue;
 		}
 		s++;
@@ -263,7 +266,7 @@ static void format_text(struct text *t, LPCWSTR s, DWORD flags, struct inserts *
 		}
 		switch (*s) {
 		case '0': /* ends the text without a line break */
-			return;
+			return TRUE;
 		case 'n':
 			append(t, L"\r\n", 2);
 			break;
@@ -274,11 +277,12 @@ static void format_text(struct text *t, LPCWSTR s, DWORD flags, struct inserts *
 			append(t, L"\t", 1);
 			break;
 		case 0:
-			return;
+			return fail(ERROR_INVALID_PARAMETER);
 		default:
 			append(t, s, 1);
 		}
 	}
+	return TRUE;
 }
 
 static BOOL make_text(struct text *t, DWORD flags, LPCVOID source, DWORD id, BOOL ansi,
@@ -290,6 +294,7 @@ static BOOL make_text(struct text *t, DWORD flags, LPCVOID source, DWORD id, BOO
 			     .list = args};
 	LPCWSTR text = NULL;
 	PWSTR own = NULL;
+	BOOL ok;
 
 	if (flags & FORMAT_MESSAGE_FROM_STRING) {
 		if (!source)
@@ -310,7 +315,7 @@ static BOOL make_text(struct text *t, DWORD flags, LPCVOID source, DWORD id, BOO
 		return fail(ERROR_INVALID_PARAMETER);
 	}
 	append(t, L"", 0);
-	format_text(t, text, flags, &in);
+	ok = format_text(t, text, flags, &in);
 	/* messages of the system end their line; with a width given, in a blank */
 	if (!(flags & FORMAT_MESSAGE_FROM_STRING)) {
 		if (flags & FORMAT_MESSAGE_MAX_WIDTH_MASK)
@@ -319,7 +324,9 @@ static BOOL make_text(struct text *t, DWORD flags, LPCVOID source, DWORD id, BOO
 			append(t, L"\r\n", 2);
 	}
 	heap_delete(own);
-	return !t->failed || fail(ERROR_NOT_ENOUGH_MEMORY);
+	if (t->failed)
+		return fail(ERROR_NOT_ENOUGH_MEMORY);
+	return ok;
 }
 
 DWORD WINAPI FormatMessageW(DWORD flags, LPCVOID source, DWORD id, DWORD language, LPWSTR out,

@@ -361,22 +361,40 @@ static unsigned weight(WCHAR c)
 	return c;
 }
 
+/* In word order hyphens and apostrophes count only when all else is equal. */
+static int skip_marks(LPCWCH s, int i, int n)
+{
+	while (i < n && (s[i] == '-' || s[i] == '\''))
+		i++;
+	return i;
+}
+
 static int compare(LPCWCH a, int na, LPCWCH b, int nb, BOOL fold)
 {
-	int n = min(na, nb), tie = 0;
+	int i = 0, j = 0, tie = 0;
 
-	for (int i = 0; i < n; i++) {
-		unsigned x = weight(a[i]), y = weight(b[i]);
+	for (;; i++, j++) {
+		unsigned x, y;
 
+		i = skip_marks(a, i, na);
+		j = skip_marks(b, j, nb);
+		if (i >= na || j >= nb)
+			break;
+		x = weight(a[i]);
+		y = weight(b[j]);
 		if (x != y)
 			return x < y ? CSTR_LESS_THAN : CSTR_GREATER_THAN;
-		if (!tie && a[i] != b[i])
+		if (!tie && a[i] != b[j])
 			tie =
 			    RtlUpcaseUnicodeChar(a[i]) == a[i] ? CSTR_GREATER_THAN : CSTR_LESS_THAN;
 	}
+	if (i < na || j < nb)
+		return i < na ? CSTR_GREATER_THAN : CSTR_LESS_THAN;
+	if (!fold && tie)
+		return tie;
 	if (na != nb)
 		return na < nb ? CSTR_LESS_THAN : CSTR_GREATER_THAN;
-	return fold || !tie ? CSTR_EQUAL : tie;
+	return CSTR_EQUAL;
 }
 
 int WINAPI CompareStringW(LCID lcid, DWORD flags, LPCWCH a, int na, LPCWCH b, int nb)

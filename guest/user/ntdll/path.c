@@ -98,6 +98,7 @@ static void drive_folder(WCHAR drive, PWSTR out, size_t room)
 static void squeeze(PWSTR path, size_t root)
 {
 	PWSTR in = path + root, out = in;
+	BOOLEAN ends_in_dots = FALSE; /* then no separator stays at the end */
 
 	while (*in) {
 		size_t n = 0;
@@ -110,12 +111,14 @@ static void squeeze(PWSTR path, size_t root)
 			n++;
 		if (n == 1 && in[0] == '.') {
 			in += 1;
+			ends_in_dots = !*in;
 		} else if (n == 2 && in[0] == '.' && in[1] == '.') {
 			while (out > path + root && out[-1] == '\\')
 				out--;
 			while (out > path + root && out[-1] != '\\')
 				out--;
 			in += 2;
+			ends_in_dots = !*in;
 		} else {
 			BOOLEAN last = !in[n];
 
@@ -129,6 +132,8 @@ static void squeeze(PWSTR path, size_t root)
 			*out++ = '\\';
 		}
 	}
+	if (ends_in_dots && out > path + root && out[-1] == '\\')
+		out--;
 	while (out > path + root && (out[-1] == ' ' || out[-1] == '.'))
 		out--;
 	*out = 0;
@@ -148,17 +153,19 @@ static size_t unc_root(PCWSTR p)
 	return i;
 }
 
-/* The full path of name in a buffer of MAX_PATH_CHARS + 1. */
-static BOOLEAN full_path(PCWSTR name, PWSTR out)
+/* The full path of name in a buffer of MAX_PATH_CHARS + 1; *root_chars: length of its root. */
+static BOOLEAN full_path(PCWSTR name, PWSTR out, size_t *root_chars)
 {
 	PRTL_USER_PROCESS_PARAMETERS params = NtCurrentPeb()->ProcessParameters;
 	ULONG device = RtlIsDosDeviceName_U(name), type = RtlDetermineDosPathNameType_U(name);
 	size_t n = wcslen(name), root = 3, base = 0;
 
-	if (!n || n + params->CurrentDirectory.DosPath.Length / sizeof(WCHAR) + 4 > MAX_PATH_CHARS)
+	if (!n || wcsspn(name, L" ") == n ||
+	    n + params->CurrentDirectory.DosPath.Length / sizeof(WCHAR) + 4 > MAX_PATH_CHARS)
 		return FALSE;
 	if (device && type != PATH_DEVICE) {
 		wcscpy(out, L"\\\\.\\");
+		*root_chars = MAX_PATH_CHARS;
 		wcsncat(out, name + HIWORD(device) / sizeof(WCHAR), LOWORD(device) / sizeof(WCHAR));
 		return TRUE;
 	}
@@ -194,7 +201,8 @@ static BOOLEAN full_path(PCWSTR name, PWSTR out)
 	else if (out[0] == '\\')
 		root = unc_root(out);
 	if (type == PATH_ROOT_DEVICE)
-		return wcscpy(out, L"\\\\.\\") != NULL;
+		return (*root_chars = 4, wcscpy(out, L"\\\\.\\")) != NULL;
+	*root_chars = root;
 	squeeze(out, root);
 	return TRUE;
 }
@@ -202,7 +210,7 @@ static BOOLEAN full_path(PCWSTR name, PWSTR out)
 ULONG NTAPI RtlGetFullPathName_U(PCWSTR name, ULONG size, PWSTR buffer, PWSTR *file_part)
 {
 	PWSTR full;
-	size_t n;
+	size_t n, root;
 
 	if (file_part)
 		*file_part = NULL;
@@ -212,7 +220,7 @@ ULONG NTAPI RtlGetFullPathName_U(PCWSTR name, ULONG size, PWSTR buffer, PWSTR *f
 	    RtlAllocateHeap(NtCurrentPeb()->ProcessHeap, 0, (MAX_PATH_CHARS + 1) * sizeof(WCHAR));
 	if (!full)
 		return 0;
-	if (!full_path(name, full)) {
+	if (!full_path(name, full, &root)) {
 		RtlFreeHeap(NtCurrentPeb()->ProcessHeap, 0, full);
 		return 0;
 	}
@@ -222,7 +230,7 @@ ULONG NTAPI RtlGetFullPathName_U(PCWSTR name, ULONG size, PWSTR buffer, PWSTR *f
 		if (file_part) {
 			PWSTR slash = wcsrchr(buffer, '\\');
 
-			if (slash && slash[1] && wcsncmp(buffer, L"\\\\.\\", 4))
+			if (slash && slash[1] && slash + 1 >= buffer + root)
 				*file_part = slash + 1;
 		}
 	} else {
@@ -255,7 +263,7 @@ NTSTATUS NTAPI RtlDosPathNameToNtPathName_U_WithStatus(PCWSTR name, PUNICODE_STR
 		memcpy(full, name, n * sizeof(WCHAR));
 		full[n] = 0;
 		rest = full + 4;
-	} else if (!full_path(name, full)) {
+	} else if (!full_path(name, full, &n)) {
 		RtlFreeHeap(NtCurrentPeb()->ProcessHeap, 0, full);
 		return STATUS_OBJECT_NAME_INVALID;
 	} else if (full[0] == '\\' && (full[2] == '.' || full[2] == '?')) {

@@ -43,7 +43,8 @@ static ULONG decode(const UCHAR *s, ULONG n, ULONG *ch, BOOLEAN *bad)
 		if (i >= n || s[i] < low || s[i] > high) {
 			*bad = TRUE;
 			*ch = REPLACEMENT;
-			return i;
+			/* A second byte that is only out of the lead's range goes with it. */
+			return i + (i == 1 && n > 1 && (s[1] & 0xc0) == 0x80);
 		}
 		v = v << 6 | (s[i] & 0x3f);
 		low = 0x80, high = 0xbf;
