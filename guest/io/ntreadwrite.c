@@ -115,6 +115,8 @@ static NTSTATUS run(struct transfer *t, HANDLE h, HANDLE event, const void *apc,
 	else
 		s = move_data(t, 0, &done);
 end:
+	t->r.transfer = true;
+	PsCountIo(t->write ? IO_WRITE : IO_READ, done);
 	return request_end(&t->r, s, done);
 }
 

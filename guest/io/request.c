@@ -40,6 +40,7 @@ NTSTATUS request_begin_apc(struct request *r, HANDLE h, ACCESS_MASK any, HANDLE 
 	r->apc = (u64)apc;
 	r->apc_context = (u64)apc_context;
 	r->iosb = user_iosb;
+	r->transfer = false;
 	s = ObQueryHandleAccess(h, &r->access);
 	if (s == STATUS_SUCCESS && any && !(r->access & any))
 		s = STATUS_ACCESS_DENIED;
@@ -68,6 +69,8 @@ NTSTATUS request_end(struct request *r, NTSTATUS s, u64 information)
 		ObDereferenceObject(r->event);
 	}
 	KeSetEvent(&r->f->event);
+	if (!r->transfer)
+		PsCountIo(IO_OTHER, information);
 	if (r->apc && (u32)s >> 30 != 3) /* an error tells itself, by the status */
 		ps_queue_apc(PsGetCurrentThread(), r->apc, r->apc_context, (u64)r->iosb, 0);
 	ObDereferenceObject(r->f);
