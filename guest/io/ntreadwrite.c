@@ -6,6 +6,7 @@
  * offset. All requests are carried out before the call returns.
  */
 #include "guest/io/syscalls.h"
+#include "guest/ps/ps.h"
 
 #define OFFSET_END     (-1ll) /* FILE_WRITE_TO_END_OF_FILE */
 #define OFFSET_CURRENT (-2ll) /* FILE_USE_FILE_POINTER_POSITION */
