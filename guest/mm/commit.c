@@ -1,13 +1,14 @@
 /*
  * Commit: what has been promised against what there is. The limit is RAM the memory manager may use
  * plus the pagefiles' slots; a charge that does not fit asks the host to grow a pagefile first.
- * Kernel pages count as commit without being asked. A process may have a limit of its own and belong to a
- * pool with one (a job). Lock: commit_lock (leaf).
+ * Pages the kernel has taken since boot (page tables, pool, stacks) come off the limit without being
+ * asked, and so do the page tables that what is promised may still need. A process may have a limit of
+ * its own and belong to a pool with one (a job). Lock: commit_lock (leaf).
  */
 #include "guest/mm/mi.h"
 
 #define GROW_STEP  4096ul /* pages: pagefiles grow by at least 16 MB */
-#define SAFETY	   128ul  /* pages nobody is promised, for page tables and in-flight I/O */
+#define SAFETY	   256ul  /* pages nobody is promised: the kernel's reserve and I/O in flight */
 
 static struct spinlock commit_lock;
 static struct mutex grow_lock;
@@ -88,6 +89,14 @@ void MmSetPoolLimit(struct commit_pool *pool, u64 pages, struct commit_pool *par
 
 #define OVER_JOB ((NTSTATUS)0xE0000002) /* a larger pagefile would not help; never leaves this file */
 
+/* What can be promised in all, if `pages` more are. => commit_lock */
+static u64 usable(u64 pages)
+{
+	u64 kept = mm_kernel_pages + ((total + pages) >> 9);
+
+	return limit > kept ? limit - kept : 0;
+}
+
 static NTSTATUS try_charge(struct address_space *as, u64 pages)
 {
 	KIRQL old = KeAcquireSpinLock(&commit_lock);
@@ -95,7 +104,7 @@ static NTSTATUS try_charge(struct address_space *as, u64 pages)
 
 	if (as && job_forbids(as, pages)) {
 		st = OVER_JOB;
-	} else if (pages <= limit && total + pages <= limit) {
+	} else if (pages <= limit && total + pages <= usable(pages)) {
 		total += pages;
 		MmCounters.commit_peak = MAX(MmCounters.commit_peak, total);
 		if (as) {
@@ -118,7 +127,7 @@ NTSTATUS mm_charge(struct address_space *as, u64 pages)
 	mutex_lock(&grow_lock);
 	st = try_charge(as, pages);
 	while (st == STATUS_COMMITMENT_LIMIT) {
-		u64 missing = total + pages - limit;
+		u64 missing = total + pages - MIN(total + pages, usable(pages));
 
 		if (pages > 1ul << 40 || !mm_grow_pagefiles(MAX(missing, GROW_STEP)))
 			break;

@@ -30,6 +30,31 @@ void mm_free_slot(u32 file, u64 slot)
 	MmCounters.pagefile_used--;
 }
 
+/* The commit limit counts RAM and slots once each, so a page must not keep both when slots run out. */
+u64 mm_reclaim_slots(u64 want)
+{
+	static pfn_t hand; /* where the next search goes on; F */
+	u64 got = 0;
+
+	for (u64 n = 0; n < mm_highest_pfn && got < want; n++) {
+		MMPFN *f;
+
+		hand = hand < mm_highest_pfn ? hand + 1 : 1;
+		if (!pfn_is_ram(hand))
+			continue;
+		f = &mm_pfn[hand];
+		if (f->state != PFN_ACTIVE || /* standby pages are as good as free */
+		    f->flags & (PFN_F_KERNEL | PFN_F_NOPAGE | PFN_F_WRITING | PFN_F_READING) ||
+		    pte_kind(f->original_pte) != PTE_K_PAGEFILE)
+			continue;
+		mm_release_slot(f->original_pte);
+		f->original_pte = pte_demand_zero(pte_prot(f->original_pte));
+		f->flags |= PFN_F_MODIFIED;
+		got++;
+	}
+	return got;
+}
+
 bool mm_slot_is_used(u32 file, u64 slot)
 {
 	return file < count && slots_is_used(&files[file], slot);

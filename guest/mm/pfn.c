@@ -8,7 +8,7 @@ struct spinlock pfn_lock;
 pfn_t mm_highest_pfn;
 u64 mm_total_pages, mm_low_pages, mm_high_pages;
 struct page_list mm_zeroed, mm_free, mm_standby[8], mm_modified;
-volatile u64 mm_available;
+volatile u64 mm_available, mm_kernel_pages;
 struct ntmm_counters MmCounters __attribute__((aligned(4096)));
 
 bool pfn_is_ram(pfn_t p)
@@ -230,6 +230,7 @@ pfn_t mm_take_kernel_page(void)
 	if (p) {
 		mm_pfn[p].flags = PFN_F_KERNEL;
 		mm_pfn[p].share = 0;
+		mm_kernel_pages++;
 	}
 	KeReleaseSpinLock(&pfn_lock, old);
 	return p;
@@ -241,5 +242,6 @@ void mm_free_kernel_page(pfn_t p)
 
 	require(mm_pfn[p].state == PFN_ACTIVE && mm_pfn[p].flags & PFN_F_KERNEL);
 	pfn_free(p);
+	mm_kernel_pages--;
 	KeReleaseSpinLock(&pfn_lock, old);
 }

@@ -100,6 +100,8 @@ static bool pagefile_cluster(struct write *w, pfn_t head, KIRQL irql)
 	u32 n = gather(head, cluster), file;
 	u64 got, slot = mm_alloc_slots(n, &got, &file);
 
+	if (!slot && mm_reclaim_slots(MM_CLUSTER * WRITES))
+		slot = mm_alloc_slots(n, &got, &file);
 	if (!slot) {
 		KeReleaseSpinLock(&pfn_lock, irql);
 		return false;
