@@ -112,6 +112,34 @@ HANDLE created(NTSTATUS status, const HANDLE *handle)
 	return *handle;
 }
 
+HANDLE open_named(open_call call, DWORD access, BOOL inherit, LPCWSTR name)
+{
+	SECURITY_ATTRIBUTES sa = {sizeof(sa), NULL, inherit};
+	struct named n;
+	HANDLE h = NULL;
+
+	if (!name) {
+		fail(ERROR_INVALID_PARAMETER);
+		return NULL;
+	}
+	if (!named_attributes(&n, name, &sa, 0))
+		return NULL;
+	n.attr.Attributes &= ~(ULONG)OBJ_OPENIF;
+	return succeed(call(&h, access, &n.attr)) ? h : NULL;
+}
+
+HANDLE open_named_a(open_call call, DWORD access, BOOL inherit, LPCSTR name)
+{
+	HANDLE h;
+	PWSTR w;
+
+	if (!wide_copy(name, &w))
+		return NULL;
+	h = open_named(call, access, inherit, w);
+	heap_delete(w);
+	return h;
+}
+
 BOOL WINAPI DllMain(HINSTANCE self, DWORD reason, LPVOID reserved);
 BOOL WINAPI DllMain(HINSTANCE self, DWORD reason, LPVOID reserved)
 {

@@ -254,8 +254,8 @@ static int wide_to_utf8(DWORD flags, LPCWCH in, int n, LPSTR out, int room)
 int WINAPI WideCharToMultiByte(UINT page, DWORD flags, LPCWCH in, int n, LPSTR out, int room,
 			       LPCCH missing, LPBOOL used)
 {
-	const DWORD legal =
-	    WC_NO_BEST_FIT_CHARS | WC_COMPOSITECHECK | WC_DISCARDNS | WC_SEPCHARS | WC_DEFAULTCHAR | WC_ERR_INVALID_CHARS;
+	const DWORD legal = WC_NO_BEST_FIT_CHARS | WC_COMPOSITECHECK | WC_DISCARDNS | WC_SEPCHARS |
+			    WC_DEFAULTCHAR | WC_ERR_INVALID_CHARS;
 	const WCHAR *high;
 	BOOL replaced = FALSE;
 

@@ -47,6 +47,11 @@ BOOL path_attributes(LPCWSTR path, OBJECT_ATTRIBUTES *attr, UNICODE_STRING *n, B
 /* Creates-or-opens: last error 0 or ERROR_ALREADY_EXISTS; the handle, or NULL. */
 HANDLE created(NTSTATUS status, const HANDLE *handle);
 
+/* Opens a named object by its Nt call; NULL and the last error on failure. */
+typedef NTSTATUS(NTAPI *open_call)(PHANDLE, ACCESS_MASK, POBJECT_ATTRIBUTES);
+HANDLE open_named(open_call call, DWORD access, BOOL inherit, LPCWSTR name);
+HANDLE open_named_a(open_call call, DWORD access, BOOL inherit, LPCSTR name);
+
 /* console.c: handles from CreateFile("CONOUT$") and its like, and whether a handle is a console */
 BOOL is_console(HANDLE h);
 

@@ -260,31 +260,27 @@ DWORD WINAPI OfferVirtualMemory(PVOID address, SIZE_T size, OFFER_PRIORITY prior
 	    NtCurrentProcess(), VmPagePriorityInformation_, 1, &range, &value, sizeof(value)));
 }
 
-/* Priority 0 asks for the pages back; STATUS_REQUEST_ABORTED-like success values tell of a loss. */
+/* ERROR_BUSY: usable again, but some of the contents are gone. */
 DWORD WINAPI ReclaimVirtualMemory(PVOID address, SIZE_T size)
 {
-	PVOID base = (PVOID)address;
-	NTSTATUS status;
+	PVOID base = address;
 
 	if (!whole_pages(address, size))
 		return ERROR_INVALID_PARAMETER;
-	status = NtAllocateVirtualMemory(NtCurrentProcess(), &base, 0, &size, MEM_RESET_UNDO,
-					 PAGE_NOACCESS);
-	if (status == STATUS_UNSUCCESSFUL)
-		return ERROR_BUSY; /* usable again, the contents are gone */
-	return RtlNtStatusToDosError(status);
+	return RtlNtStatusToDosError(NtAllocateVirtualMemory(NtCurrentProcess(), &base, 0, &size,
+							     MEM_RESET_UNDO, PAGE_NOACCESS));
 }
 
+/* Offering with priority 0 gives the contents up at once. */
 DWORD WINAPI DiscardVirtualMemory(PVOID address, SIZE_T size)
 {
-	PVOID base = address;
-	NTSTATUS status;
+	NT_MEMORY_RANGE_ENTRY range = {address, size};
+	ULONG value = 0;
 
 	if (!whole_pages(address, size))
 		return ERROR_INVALID_PARAMETER;
-	status =
-	    NtAllocateVirtualMemory(NtCurrentProcess(), &base, 0, &size, MEM_RESET, PAGE_READWRITE);
-	return NT_SUCCESS(status) ? ERROR_SUCCESS : ERROR_INVALID_PARAMETER;
+	return RtlNtStatusToDosError(NtSetInformationVirtualMemory(
+	    NtCurrentProcess(), VmPagePriorityInformation_, 1, &range, &value, sizeof(value)));
 }
 
 struct call_targets {

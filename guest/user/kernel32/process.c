@@ -377,23 +377,22 @@ WINBOOL WINAPI SetInformationJobObject(HANDLE job, JOBOBJECTINFOCLASS cls, LPVOI
 	return succeed(NtSetInformationJobObject(job, cls, in, size));
 }
 
+HANDLE WINAPI OpenJobObjectW(DWORD access, WINBOOL inherit, LPCWSTR name)
+{
+	return open_named(NtOpenJobObject, access, inherit, name);
+}
+
+HANDLE WINAPI OpenJobObjectA(DWORD access, WINBOOL inherit, LPCSTR name)
+{
+	return open_named_a(NtOpenJobObject, access, inherit, name);
+}
+
 WINBOOL WINAPI IsProcessInJob(HANDLE process, HANDLE job, PBOOL result)
 {
-	JOBOBJECT_BASIC_PROCESS_ID_LIST *list;
-	DWORD size = sizeof(*list) + 512 * sizeof(ULONG_PTR), id = GetProcessId(process);
-	NTSTATUS status;
+	NTSTATUS status = NtIsProcessInJob(process, job);
 
-	*result = FALSE;
-	list = heap_new(size);
-	if (!list)
-		return fail(ERROR_NOT_ENOUGH_MEMORY);
-	status = NtQueryInformationJobObject(job, JobObjectBasicProcessIdList, list, size, NULL);
-	if (NT_SUCCESS(status))
-		for (DWORD i = 0; i < list->NumberOfProcessIdsInList; i++)
-			if (list->ProcessIdList[i] == id)
-				*result = TRUE;
-	heap_delete(list);
-	if (!job && !NT_SUCCESS(status))
-		return TRUE; /* in no job */
-	return succeed(status);
+	if (!NT_SUCCESS(status))
+		return succeed(status);
+	*result = status == STATUS_PROCESS_IN_JOB;
+	return TRUE;
 }

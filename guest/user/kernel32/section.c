@@ -17,8 +17,6 @@ HANDLE WINAPI CreateFileMappingW(HANDLE file, LPSECURITY_ATTRIBUTES sa, DWORD pr
 
 	if (!attributes)
 		attributes = SEC_COMMIT;
-	if (!page)
-		page = PAGE_READONLY;
 	switch (page) {
 	case PAGE_READONLY:
 	case PAGE_WRITECOPY:
@@ -43,9 +41,6 @@ HANDLE WINAPI CreateFileMappingW(HANDLE file, LPSECURITY_ATTRIBUTES sa, DWORD pr
 			fail(ERROR_INVALID_PARAMETER);
 			return NULL;
 		}
-	} else if (!file) {
-		fail(ERROR_INVALID_HANDLE);
-		return NULL;
 	}
 	if (!named_attributes(&n, name, sa, 0))
 		return NULL;

@@ -159,36 +159,6 @@ HANDLE WINAPI CreateWaitableTimerA(LPSECURITY_ATTRIBUTES sa, WINBOOL manual, LPC
 				      TIMER_ALL_ACCESS);
 }
 
-typedef NTSTATUS(NTAPI *open_call)(PHANDLE, ACCESS_MASK, POBJECT_ATTRIBUTES);
-
-static HANDLE open_named(open_call call, DWORD access, BOOL inherit, LPCWSTR name)
-{
-	SECURITY_ATTRIBUTES sa = {sizeof(sa), NULL, inherit};
-	struct named n;
-	HANDLE h = NULL;
-
-	if (!name) {
-		fail(ERROR_INVALID_PARAMETER);
-		return NULL;
-	}
-	if (!named_attributes(&n, name, &sa, 0))
-		return NULL;
-	n.attr.Attributes &= ~(ULONG)OBJ_OPENIF;
-	return succeed(call(&h, access, &n.attr)) ? h : NULL;
-}
-
-static HANDLE open_named_a(open_call call, DWORD access, BOOL inherit, LPCSTR name)
-{
-	HANDLE h;
-	PWSTR w;
-
-	if (!wide_copy(name, &w))
-		return NULL;
-	h = open_named(call, access, inherit, w);
-	heap_delete(w);
-	return h;
-}
-
 HANDLE WINAPI OpenEventW(DWORD access, WINBOOL inherit, LPCWSTR name)
 {
 	return open_named(NtOpenEvent, access, inherit, name);
@@ -217,6 +187,16 @@ HANDLE WINAPI OpenSemaphoreW(DWORD access, WINBOOL inherit, LPCWSTR name)
 HANDLE WINAPI OpenSemaphoreA(DWORD access, WINBOOL inherit, LPCSTR name)
 {
 	return open_named_a(NtOpenSemaphore, access, inherit, name);
+}
+
+HANDLE WINAPI OpenWaitableTimerW(DWORD access, WINBOOL inherit, LPCWSTR name)
+{
+	return open_named(NtOpenTimer, access, inherit, name);
+}
+
+HANDLE WINAPI OpenWaitableTimerA(DWORD access, WINBOOL inherit, LPCSTR name)
+{
+	return open_named_a(NtOpenTimer, access, inherit, name);
 }
 
 /* --- operations --- */
