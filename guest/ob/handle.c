@@ -388,13 +388,17 @@ NTSTATUS ObReferenceObjectByHandle(HANDLE h, ACCESS_MASK access, const struct ob
 				   void **object)
 {
 	struct EPROCESS *p = ob_current_process();
+	NTSTATUS s;
 
 	if (h == CURRENT_PROCESS && type == &PsProcessType) { /* most memory calls */
 		ObReferenceObject(p);
 		*object = p;
 		return STATUS_SUCCESS;
 	}
-	return ObReferenceObjectByHandleIn(p, h, access, type, object);
+	s = ObReferenceObjectByHandleIn(p, h, access, type, object);
+	if (UNLIKELY(s == STATUS_INVALID_HANDLE))
+		ob_invalid_handle();
+	return s;
 }
 
 NTSTATUS ObQueryHandleAccess(HANDLE h, ACCESS_MASK *access)
