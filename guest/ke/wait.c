@@ -275,12 +275,13 @@ NTSTATUS KeWaitForMultipleObjects(u32 count, void **objects, bool all, enum wait
 
 NTSTATUS KeDelayExecution(enum wait_mode mode, bool alertable, const s64 *interval)
 {
-	NTSTATUS st;
+	NTSTATUS st = STATUS_TIMEOUT;
 
-	if (*interval == 0) {
+	if (*interval || alertable) /* an alert or APC that waits comes before a mere yield, too */
+		st = wait_common(current_thread(), NULL, 0, false, mode, alertable, interval);
+	if (st != STATUS_TIMEOUT)
+		return st;
+	if (*interval == 0)
 		KeYield();
-		return STATUS_SUCCESS;
-	}
-	st = wait_common(current_thread(), NULL, 0, false, mode, alertable, interval);
-	return st == STATUS_TIMEOUT ? STATUS_SUCCESS : st;
+	return STATUS_SUCCESS;
 }
