@@ -87,6 +87,18 @@ void MmSetPoolLimit(struct commit_pool *pool, u64 pages, struct commit_pool *par
 	KeReleaseSpinLock(&commit_lock, old);
 }
 
+u64 MmCommitAllowed(struct address_space *as)
+{
+	KIRQL old = KeAcquireSpinLock(&commit_lock);
+	u64 allowed = as->commit_limit ? as->commit_limit : ~0ul;
+
+	for (const struct commit_pool *p = as->pool; p; p = p->parent)
+		if (p->most)
+			allowed = MIN(allowed, as->commit + p->most - MIN(p->most, p->used));
+	KeReleaseSpinLock(&commit_lock, old);
+	return allowed;
+}
+
 #define OVER_JOB ((NTSTATUS)0xE0000002) /* a larger pagefile would not help; never leaves this file */
 
 /* What can be promised in all, if `pages` more are. => commit_lock */

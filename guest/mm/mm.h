@@ -94,6 +94,8 @@ NTSTATUS MmFreePrivate(struct EPROCESS *p, u64 base);
  * limit forbids fails with STATUS_COMMITMENT_LIMIT; lowering a limit takes nothing back. */
 void MmSetCommitPool(struct address_space *as, struct commit_pool *pool);
 void MmSetCommitLimit(struct address_space *as, u64 pages); /* 0: none */
+/* What jobs let it have charged at this moment, its own charge included; ~0: no limit. */
+u64 MmCommitAllowed(struct address_space *as);
 void MmSetPoolLimit(struct commit_pool *pool, u64 pages, struct commit_pool *parent);
 /* Maps the KUSER_SHARED_DATA page of a new process. */
 NTSTATUS MmMapSharedData(struct EPROCESS *p);

@@ -250,6 +250,40 @@ NTSYSCALL NTSTATUS NtTerminateProcess(HANDLE h, NTSTATUS status)
 	return STATUS_SUCCESS;
 }
 
+/* All its threads as they are now; what one of them refuses stays as it was. */
+static NTSTATUS for_all_threads(HANDLE h, bool suspend)
+{
+	NTSTATUS st, refused = STATUS_SUCCESS;
+	EPROCESS *p;
+
+	st = ObReferenceObjectByHandle(h, PROCESS_SUSPEND_RESUME, &PsProcessType, (void **)&p);
+	if (st)
+		return st;
+	mutex_lock(&ps_lock);
+	LIST_FOR_EACH(e, &p->threads) {
+		ETHREAD *t = CONTAINER_OF(e, ETHREAD, entry);
+
+		if (!suspend)
+			ps_resume(t);
+		else
+			ps_suspend(t, &st);
+		refused = st ? st : refused;
+	}
+	mutex_unlock(&ps_lock);
+	ObDereferenceObject(p);
+	return refused;
+}
+
+NTSYSCALL NTSTATUS NtSuspendProcess(HANDLE h)
+{
+	return for_all_threads(h, true);
+}
+
+NTSYSCALL NTSTATUS NtResumeProcess(HANDLE h)
+{
+	return for_all_threads(h, false);
+}
+
 /* CLIENT_ID: which of the two is not zero decides. */
 static NTSTATUS open_by_id(HANDLE *user_handle, ACCESS_MASK access, const void *attributes,
 			   const u64 *user_id, bool thread)

@@ -259,7 +259,8 @@ static NTSTATUS capture_environment(u64 at, u64 bytes, struct startup *s)
 
 static void end_in_backslash(u16 *path, u32 *chars)
 {
-	if (*chars && path[*chars - 1] != '\\') /* capture_block left room */
+	if (*chars && *chars < MAX_PATH_BYTES / 2 - 1 &&
+	    path[*chars - 1] != '\\') /* capture_block left room */
 		path[(*chars)++] = '\\';
 }
 

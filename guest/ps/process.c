@@ -228,6 +228,15 @@ static void inherit_settings(EPROCESS *p, const EPROCESS *parent)
 	p->no_debug_inherit = parent->no_debug_inherit;
 }
 
+static void signal_end(EPROCESS *p)
+{
+	KIRQL old = KeAcquireSpinLock(&ke_dispatcher_lock);
+
+	p->d.signal = 1;
+	ke_signal(&p->d);
+	KeReleaseSpinLock(&ke_dispatcher_lock, old);
+}
+
 void ps_discard_process(EPROCESS *p)
 {
 	mutex_lock(&ps_lock);
@@ -237,6 +246,7 @@ void ps_discard_process(EPROCESS *p)
 	ObDestroyHandleTable(p);
 	MmCleanAddressSpace(&p->as);
 	ps_job_process_ended(p);
+	signal_end(p);
 	__atomic_fetch_sub(&live_processes, 1, __ATOMIC_SEQ_CST);
 	ObDereferenceObject(p);
 }
@@ -410,17 +420,12 @@ void ps_thread_gone(ETHREAD *t)
 
 void ps_rundown(EPROCESS *p)
 {
-	KIRQL old;
-
 	p->exit_time = KeQuerySystemTime();
 	ObDestroyHandleTable(p); /* dead from here on; freed with the process */
 	MmCleanAddressSpace(&p->as);
 	require(p->as.commit == 0);
 	ps_job_process_ended(p);
-	old = KeAcquireSpinLock(&ke_dispatcher_lock);
-	p->d.signal = 1;
-	ke_signal(&p->d);
-	KeReleaseSpinLock(&ke_dispatcher_lock, old);
+	signal_end(p);
 	if (p->is_initial)
 		machine_status = p->exit_status;
 	if (__atomic_sub_fetch(&live_processes, 1, __ATOMIC_SEQ_CST) == 0)

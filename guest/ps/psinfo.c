@@ -71,14 +71,15 @@ _Static_assert(sizeof(struct quota_limits) == 88, "QUOTA_LIMITS_EX of Windows x6
 
 static NTSTATUS quota(const struct info_call *c)
 {
-	const EPROCESS *p = c->object;
+	EPROCESS *p = c->object;
 	u32 set = p->as.ws_flags;
+	u64 commit = MmCommitAllowed(&p->as);
 	struct quota_limits q = {
 	    .paged = ~0ul,
 	    .nonpaged = ~0ul,
 	    .ws_min = PAGE_BYTES(p->as.ws_min),
 	    .ws_max = PAGE_BYTES(p->as.ws_max),
-	    .pagefile = ~0ul,
+	    .pagefile = commit == ~0ul ? ~0ul : PAGE_BYTES(commit),
 	    .time = ~0ul,
 	    .flags = (set & QUOTA_LIMITS_HARDWS_MIN_ENABLE ? QUOTA_LIMITS_HARDWS_MIN_ENABLE
 							   : QUOTA_LIMITS_HARDWS_MIN_DISABLE) |

@@ -30,7 +30,7 @@ static NTSTATUS put_string(u64 *at, const void *data, u64 bytes, struct unicode_
 	if (!st)
 		st = copy_to_user((void *)(*at + bytes), &zero, 2);
 	u->bytes = (u16)bytes;
-	u->room = (u16)(bytes + 2);
+	u->room = (u16)MIN(bytes + 2, 0xfffeul);
 	u->buffer = *at;
 	*at = ALIGN_UP(*at + bytes + 2, 16);
 	return st;
