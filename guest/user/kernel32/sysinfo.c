@@ -126,6 +126,7 @@ WINBOOL WINAPI GlobalMemoryStatusEx(LPMEMORYSTATUSEX ms)
 	SYSTEM_BASIC_INFORMATION b;
 	SYSTEM_PERFORMANCE_INFORMATION p;
 	VM_COUNTERS_EX2 vm = {0};
+	QUOTA_LIMITS quota;
 
 	if (ms->dwLength != sizeof(*ms))
 		return fail(ERROR_INVALID_PARAMETER);
@@ -138,6 +139,14 @@ WINBOOL WINAPI GlobalMemoryStatusEx(LPMEMORYSTATUSEX ms)
 	ms->ullTotalPageFile = (ULONG64)p.CommitLimit * PAGE_SIZE;
 	ms->ullAvailPageFile =
 	    (ULONG64)(p.CommitLimit - min(p.CommitLimit, p.CommittedPages)) * PAGE_SIZE;
+	if (NT_SUCCESS(NtQueryInformationProcess(NtCurrentProcess(), ProcessQuotaLimits, &quota,
+						 sizeof(quota), NULL))) {
+		/* what a job lets this process have */
+		ms->ullTotalPageFile = min(ms->ullTotalPageFile, quota.PagefileLimit);
+		ms->ullAvailPageFile =
+		    min(ms->ullAvailPageFile,
+			quota.PagefileLimit - min(quota.PagefileLimit, vm.PagefileUsage));
+	}
 	ms->ullTotalVirtual = b.MaximumUserModeAddress - b.MinimumUserModeAddress + 1;
 	ms->ullAvailVirtual = ms->ullTotalVirtual - min(ms->ullTotalVirtual, vm.VirtualSize);
 	ms->ullAvailExtendedVirtual = 0;
