@@ -61,7 +61,7 @@ GUEST_VM := vm_extended large_pages awe vm_lock vm_copy write_watch vm_advice wo
 GUEST_C += $(GUEST_VM)
 GUEST_C += files pipes
 # Processes and jobs:
-GUEST_PROC := proc_create proc_info proc_memory proc_job proc_many proc_orphan
+GUEST_PROC := proc_create proc_info proc_memory proc_job proc_many proc_orphan proc_stress
 GUEST_C += $(GUEST_PROC)
 $(foreach test,$(GUEST_PROC),$(eval GUEST_LIBS_$(test) := -lntdll -lpsapi))
 GUEST_CXX := cxx
