@@ -59,7 +59,7 @@ GUEST_C := hello args exitcode stdin_echo crash guardpage demand_zero protect th
 # The memory calls of ntdll.dll itself:
 GUEST_VM := vm_extended large_pages awe vm_lock vm_copy write_watch vm_advice working_set large_sections
 GUEST_C += $(GUEST_VM)
-GUEST_C += files pipes
+GUEST_C += files pipes pool
 # Processes and jobs:
 GUEST_PROC := proc_create proc_info proc_memory proc_job proc_many proc_orphan proc_stress
 GUEST_C += $(GUEST_PROC)

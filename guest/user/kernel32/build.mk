@@ -1,13 +1,17 @@
 # kernel32.dll, and kernelbase.dll: the same functions under the name that API sets lead to.
 KERNEL32_OBJ := $(B)/obj/guest/user/kernel32
-KERNEL32_C := base codepage console create env error file find format heapapi locale memory module \
-	path patha pipe process section sync sysinfo thread time
-KERNEL32_OBJS := $(KERNEL32_C:%=$(KERNEL32_OBJ)/%.o)
+KERNEL32_C := atom base codepage console create env error fiber file find format heapapi locale memory misc \
+	module path patha pipe pool process section sync sysinfo thread time toolhelp
+KERNEL32_OBJS := $(KERNEL32_C:%=$(KERNEL32_OBJ)/%.o) $(KERNEL32_OBJ)/fiberasm.o
 KERNEL32_DEF := guest/user/kernel32/kernel32.def
 
 $(KERNEL32_OBJ)/%.o: guest/user/kernel32/%.c
 	@mkdir -p $(@D)
 	$(MINGW) $(USER_CFLAGS) -D_KERNEL32_ $(DEPFLAGS) -c $< -o $@
+
+$(KERNEL32_OBJ)/%.o: guest/user/kernel32/%.S
+	@mkdir -p $(@D)
+	$(MINGW) -I. $(DEPFLAGS) -c $< -o $@
 
 $(KERNEL32_OBJ)/kernel32.dll: $(KERNEL32_OBJS) $(KERNEL32_DEF) $(NTDLL_OBJ)/libntdll.a
 	$(MINGW) $(USER_LDFLAGS) -o $@ $(KERNEL32_OBJS) $(KERNEL32_DEF) \

@@ -129,14 +129,20 @@ WINBOOL WINAPI HeapSummary(HANDLE h, DWORD flags, LPHEAP_SUMMARY out)
 
 /* --- Global and Local --- */
 
-#define CELL_MAGIC  0x4c43u /* "CL" */
 #define CELLS_ALLOC 256
 
+/* Flags of a cell, and its layout, are Windows': programs that look inside find what they expect.
+ */
+#define CELL_USED	 0x0001u
+#define CELL_MOVEABLE	 0x0002u
+#define CELL_DISCARDABLE 0x0004u
+#define CELL_DISCARDED	 0x0008u
+#define CELL_DDESHARE	 0x8000u
+
 struct cell {
-	USHORT magic;	 /* 0 when free */
-	UCHAR discarded; /* GMEM_DISCARDED */
+	USHORT flags; /* 0 when free */
 	UCHAR locks;
-	ULONG flags;
+	UCHAR reserved[5];
 	union {
 		PVOID data;	   /* busy; NULL: empty or discarded */
 		struct cell *next; /* free */
@@ -163,7 +169,7 @@ static struct cell *new_cell(void)
 	if (!free_cells) {
 		c = heap_new(CELLS_ALLOC * sizeof(*c));
 		for (int i = 0; c && i < CELLS_ALLOC; i++) {
-			c[i].magic = 0;
+			c[i].flags = 0;
 			c[i].next = free_cells;
 			free_cells = &c[i];
 		}
@@ -178,7 +184,7 @@ static struct cell *new_cell(void)
 static void free_cell(struct cell *c)
 {
 	RtlEnterCriticalSection(&cells_lock);
-	c->magic = 0;
+	c->flags = 0;
 	c->next = free_cells;
 	free_cells = c;
 	RtlLeaveCriticalSection(&cells_lock);
@@ -194,7 +200,7 @@ static struct cell *cell_of(HGLOBAL h)
 {
 	struct cell *c = (struct cell *)((ULONG_PTR)h - HANDLE_BIT);
 
-	if (NtmmTouch(c, FALSE) && c->magic == CELL_MAGIC)
+	if (NtmmTouch(c, FALSE) && (c->flags & CELL_USED))
 		return c;
 	fail(ERROR_INVALID_HANDLE);
 	return NULL;
@@ -217,9 +223,7 @@ HGLOBAL WINAPI GlobalAlloc(UINT flags, SIZE_T size)
 		fail(ERROR_NOT_ENOUGH_MEMORY);
 		return NULL;
 	}
-	c->discarded = size == 0;
 	c->locks = 0;
-	c->flags = flags & (GMEM_DISCARDABLE | GMEM_DDESHARE);
 	c->data = NULL;
 	if (size) {
 		c->data = RtlAllocateHeap(heap(), zero, size);
@@ -229,7 +233,9 @@ HGLOBAL WINAPI GlobalAlloc(UINT flags, SIZE_T size)
 			return NULL;
 		}
 	}
-	c->magic = CELL_MAGIC;
+	c->flags = CELL_USED | CELL_MOVEABLE | (size ? 0 : CELL_DISCARDED) |
+		   (flags & GMEM_DISCARDABLE ? CELL_DISCARDABLE : 0) |
+		   (flags & GMEM_DDESHARE ? CELL_DDESHARE : 0);
 	return (HGLOBAL)((ULONG_PTR)c + HANDLE_BIT);
 }
 
@@ -316,7 +322,11 @@ UINT WINAPI GlobalFlags(HGLOBAL h)
 			   ? 0
 			   : (fail(ERROR_INVALID_HANDLE), GMEM_INVALID_HANDLE);
 	c = cell_of(h);
-	return c ? c->locks | c->flags | (c->discarded ? GMEM_DISCARDED : 0) : GMEM_INVALID_HANDLE;
+	if (!c)
+		return GMEM_INVALID_HANDLE;
+	return c->locks | (c->flags & CELL_DISCARDABLE ? GMEM_DISCARDABLE : 0) |
+	       (c->flags & CELL_DISCARDED ? GMEM_DISCARDED : 0) |
+	       (c->flags & CELL_DDESHARE ? GMEM_DDESHARE : 0);
 }
 
 HGLOBAL WINAPI GlobalHandle(LPCVOID p)
@@ -334,7 +344,7 @@ HGLOBAL WINAPI GlobalHandle(LPCVOID p)
 		if (!(e.wFlags & PROCESS_HEAP_ENTRY_BUSY) || e.cbData != CELLS_ALLOC * sizeof(*c))
 			continue;
 		for (int i = 0; i < CELLS_ALLOC; i++)
-			if (c[i].magic == CELL_MAGIC && c[i].data == p)
+			if ((c[i].flags & CELL_USED) && c[i].data == p)
 				found = (HGLOBAL)((ULONG_PTR)&c[i] + HANDLE_BIT);
 	}
 	HeapUnlock(heap());
@@ -359,7 +369,7 @@ HGLOBAL WINAPI GlobalReAlloc(HGLOBAL h, SIZE_T size, UINT flags)
 			c = new_cell();
 			if (!c)
 				return fail(ERROR_NOT_ENOUGH_MEMORY), NULL;
-			*c = (struct cell){.magic = CELL_MAGIC, .data = h};
+			*c = (struct cell){.flags = CELL_USED | CELL_MOVEABLE, .data = h};
 			return (HGLOBAL)((ULONG_PTR)c + HANDLE_BIT);
 		}
 		p = RtlReAllocateHeap(
@@ -372,7 +382,8 @@ HGLOBAL WINAPI GlobalReAlloc(HGLOBAL h, SIZE_T size, UINT flags)
 	if (!c)
 		return NULL;
 	if (flags & GMEM_MODIFY) {
-		c->flags = flags & GMEM_DISCARDABLE;
+		c->flags &= ~CELL_DISCARDABLE;
+		c->flags |= flags & GMEM_DISCARDABLE ? CELL_DISCARDABLE : 0;
 		return h;
 	}
 	if (!size) {
@@ -382,7 +393,7 @@ HGLOBAL WINAPI GlobalReAlloc(HGLOBAL h, SIZE_T size, UINT flags)
 		}
 		RtlFreeHeap(heap(), 0, c->data);
 		c->data = NULL;
-		c->discarded = 1;
+		c->flags |= CELL_DISCARDED;
 		return h;
 	}
 	if (c->data)
@@ -397,7 +408,7 @@ HGLOBAL WINAPI GlobalReAlloc(HGLOBAL h, SIZE_T size, UINT flags)
 		return NULL;
 	}
 	c->data = p;
-	c->discarded = 0;
+	c->flags &= ~CELL_DISCARDED;
 	return h;
 }
 

@@ -126,10 +126,23 @@ PVOID NTAPI RtlCreateHeap(ULONG flags, PVOID address, SIZE_T reserve, SIZE_T com
 	return h;
 }
 
+/* The heap of that handle if it is on the process' list: any value may be asked about. */
+static struct heap *find_heap(PVOID handle)
+{
+	struct heap *found = NULL;
+
+	RtlEnterCriticalSection(&list_lock);
+	for (ULONG i = 0; i < NtCurrentPeb()->NumberOfHeaps && !found; i++)
+		if (NtCurrentPeb()->ProcessHeaps[i] == handle)
+			found = handle;
+	RtlLeaveCriticalSection(&list_lock);
+	return found;
+}
+
 /* Returns NULL on success, the handle when it was none. */
 PVOID NTAPI RtlDestroyHeap(PVOID handle)
 {
-	struct heap *h = heap_check_handle(handle);
+	struct heap *h = find_heap(handle);
 	PPEB peb = NtCurrentPeb();
 	struct segment segments[MAX_SEGMENTS];
 	SIZE_T size;
@@ -292,8 +305,9 @@ SIZE_T NTAPI RtlSizeHeap(PVOID handle, ULONG flags, const void *p)
 
 	(void)flags;
 	if (!h || !p || !(b = busy_block(h, p))) {
-		RtlSetLastWin32ErrorAndNtStatusFromNtStatus(h ? STATUS_INVALID_PARAMETER
-							      : STATUS_INVALID_HANDLE);
+		RtlSetLastWin32ErrorAndNtStatusFromNtStatus(!h	? STATUS_INVALID_HANDLE
+							    : p ? STATUS_INVALID_PARAMETER
+								: STATUS_ACCESS_VIOLATION);
 		return (SIZE_T)-1;
 	}
 	return b->kind == BLOCK_LARGE ? large_of(b)->size : data_size(b);
@@ -347,8 +361,10 @@ PVOID NTAPI RtlReAllocateHeap(PVOID handle, ULONG flags, PVOID p, SIZE_T size)
 	SIZE_T old;
 	PVOID q;
 
-	if (!p)
+	if (!p) {
+		RtlSetLastWin32ErrorAndNtStatusFromNtStatus(STATUS_ACCESS_VIOLATION);
 		return NULL;
+	}
 	if (!h) {
 		RtlSetLastWin32ErrorAndNtStatusFromNtStatus(STATUS_INVALID_HANDLE);
 		return NULL;
