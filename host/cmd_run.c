@@ -242,7 +242,7 @@ static int find_system(struct run *r)
 static int load_kernel(struct run *r)
 {
 	int fd = open(r->kernel_path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	struct vm_error err;
+	struct vm_error err = {0};
 	struct stat st;
 
 	if (fd < 0)
@@ -287,9 +287,12 @@ static int run_in_lab(struct run *r, int argc)
 	size_t n = 0;
 	ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
 
-	args = calloc((size_t)argc + 2 * (LETTERS + NTMM_MAX_PAGEFILES + 2) + 4, sizeof(*args));
-	if (len < 0 || !args)
+	args = calloc((size_t)argc + (size_t)2 * (LETTERS + NTMM_MAX_PAGEFILES + 2) + 4,
+		      sizeof(*args));
+	if (len < 0 || !args) {
+		free(args);
 		return complain(STATUS_HOST, "the lab cannot be used: %s", strerror(errno));
+	}
 	self[len] = 0;
 	for (unsigned i = 0; i < LETTERS; i++)
 		if (r->drive[i].path && r->drive[i].writable)
@@ -304,7 +307,7 @@ static int run_in_lab(struct run *r, int argc)
 	args[n++] = self;
 	for (int i = 0; i < argc; i++)
 		args[n++] = r->argv[i];
-	return lab_exec("run", args);
+	return lab_exec("run", args); /* NOLINT(clang-analyzer-unix.Malloc): does not come back */
 }
 
 /* Does the lab have to do it? -1: no; else a status, when the lab could not be used. */
@@ -479,7 +482,7 @@ static int make_machine(struct run *r)
 	    .timeout_ns = r->o.timeout_ns,
 	    .warn = warn,
 	};
-	struct vm_error err;
+	struct vm_error err = {0};
 	int e = vm_create(&c, &r->vm, &err);
 
 	if (e == 0)
@@ -518,7 +521,7 @@ static void print_stats(struct run *r, const struct vm_result *result, int statu
 static int run_machine(struct run *r)
 {
 	struct vm_result result;
-	struct vm_error err;
+	struct vm_error err = {0};
 	int status;
 
 	if (vm_run(r->vm, &result, &err) < 0)

@@ -235,15 +235,15 @@ static int one_option(struct run_options *o, int argc, char **argv, int *i)
 
 int run_options_parse(int argc, char **argv, struct run_options *o)
 {
+	const char *quiet = getenv("NTMM_QUIET");
 	int i = 1;
 
 	memset(o, 0, sizeof(*o));
 	o->memory = DEFAULT_MEMORY;
 	o->cpus = 1;
-	o->quiet = getenv("NTMM_QUIET") && strcmp(getenv("NTMM_QUIET"), "1") == 0;
-	for (; i < argc && argv[i][0] == '-' && argv[i][1]; i++) {
+	o->quiet = quiet && strcmp(quiet, "1") == 0;
+	for (; i < argc && argv[i] && argv[i][0] == '-' && argv[i][1]; i++) {
 		int r;
-
 		if (strcmp(argv[i], "--") == 0) {
 			i++;
 			break;

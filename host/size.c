@@ -22,9 +22,7 @@ static int unit_shift(const char *unit)
 	for (size_t i = 0; i < n; i++)
 		buf[i] = (char)toupper((unsigned char)unit[i]);
 	/* "M", "MB" and "MiB" are the same. */
-	if (n == 3 && buf[1] == 'I' && buf[2] == 'B')
-		buf[1] = 0;
-	else if (n == 2 && buf[1] == 'B')
+	if (strcmp(buf + (n > 0), "IB") == 0 || strcmp(buf + (n > 0), "B") == 0)
 		buf[1] = 0;
 	else if (n > 1)
 		return -1;
@@ -73,7 +71,7 @@ int parse_pagefile(const char *text, struct pagefile_option *out, const char **w
 	/* From the right: one or two sizes. */
 	memset(out, 0, sizeof(*out));
 	while (n < 2) {
-		char part[32];
+		char part[32] = {0};
 		size_t i = len;
 
 		while (i > 0 && text[i - 1] != ':')
@@ -81,7 +79,6 @@ int parse_pagefile(const char *text, struct pagefile_option *out, const char **w
 		if (i == 0 || len - i >= sizeof(part))
 			break;
 		memcpy(part, text + i, len - i);
-		part[len - i] = 0;
 		if (parse_size(part, &size[n]) < 0)
 			break;
 		cut[n++] = len = i - 1;

@@ -140,8 +140,10 @@ int p9_fid_set_path(struct fid *f, const char *path)
 void p9_reset(struct p9 *p)
 {
 	for (unsigned i = 0; i < BUCKETS; i++)
-		while (p->bucket[i])
-			p9_fid_remove(p, p->bucket[i]);
+		for (struct fid *f = p->bucket[i], *next; f; f = next) {
+			next = f->next;
+			p9_fid_remove(p, f);
+		}
 	p->msize = P9_MSIZE_MIN;
 }
 
@@ -183,7 +185,7 @@ int p9_do_walk(struct msg *m)
 	struct fid *f = get_fid(m);
 	uint32_t id = get_u32(m), n = (uint32_t)p9_get(m, 2), count_at = m->out_len, done = 0;
 	char path[2][P9_PATH_MAX], name[NAME_MAX + 1];
-	struct stat st;
+	struct stat st = {0};
 	int r = 0;
 
 	if (m->bad || n > MAX_WALK)

@@ -42,6 +42,7 @@ static const char *behind(const char *path, const char *prefix)
 
 	if (n == 0)
 		return path;
+	/* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): a path is never NULL */
 	if (strncmp(path, prefix, n) != 0 || (path[n] != 0 && path[n] != '/'))
 		return NULL;
 	return path[n] ? path + n + 1 : path + n;

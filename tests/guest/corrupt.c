@@ -17,6 +17,7 @@ int main(void)
 	for (unsigned i = 0; i < PAGES; i++)
 		memset(p + i * PAGE, (int)(i + 1), PAGE);
 	send_all_to_pagefile();
+	rehearse();
 
 	unsigned char *at = p + HIT * PAGE + 3000;
 	CHECK_EQ(inject(NTMM_INJECT_CORRUPT, 1u << 20), 0);

@@ -36,6 +36,18 @@ static inline void send_all_to_pagefile(void)
 	CHECK_EQ(debug(DEBUG_PURGE_STANDBY), 0);
 }
 
+/* Brings in all that taking an exception needs (stack, dispatcher, tables), so that an injected
+ * error hits the access that the test means. */
+static inline void rehearse(void)
+{
+	unsigned char *none = VirtualAlloc(NULL, 1, MEM_RESERVE, PAGE_NOACCESS);
+	CHECK(none != NULL);
+	CHECK(!try_read(none));
+	CHECK(!try_write(none));
+	CHECK_EQ(inject(NTMM_INJECT_NONE, 0), 0);
+	VirtualFree(none, 0, MEM_RELEASE);
+}
+
 static inline uint64_t pfncheck_errors(void)
 {
 	uint64_t errors = ~0ull;

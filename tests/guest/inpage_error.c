@@ -16,6 +16,7 @@ int main(void)
 	for (unsigned i = 0; i < PAGES; i++)
 		memset(p + i * PAGE, (int)(i + 1), PAGE);
 	send_all_to_pagefile();
+	rehearse();
 
 	/* More than any cluster: whatever is read next fails, again and again. */
 	unsigned char *at = p + 100 * PAGE + 12;
