@@ -177,6 +177,7 @@ static NTSTATUS commit(EPROCESS *p, struct alloc_request *r)
 	struct address_space *as = &p->as;
 	u64 start = ALIGN_DOWN(r->base, PAGE_SIZE), end = ALIGN_UP(r->base + r->size, PAGE_SIZE);
 	u64 pages = (end - start) >> PAGE_SHIFT, have;
+	bool charged;
 	NTSTATUS st;
 	MMVAD *v;
 
@@ -191,6 +192,7 @@ static NTSTATUS commit(EPROCESS *p, struct alloc_request *r)
 		pages -= have;
 		st = pages ? mm_charge(as, pages) : STATUS_SUCCESS;
 	}
+	charged = !st;
 	mutex_lock(&as->lock);
 	v = mm_find_vad(as, start);
 	if (!v || end > vad_end(v) || v->placeholder)
@@ -217,7 +219,7 @@ static NTSTATUS commit(EPROCESS *p, struct alloc_request *r)
 		;
 	}
 	mutex_unlock(&as->lock);
-	if (pages && st != STATUS_COMMITMENT_LIMIT)
+	if (charged && pages)
 		mm_uncharge(as, pages);
 	if (!st) {
 		r->base = start;
@@ -294,7 +296,8 @@ NTSTATUS mm_allocate(EPROCESS *p, struct alloc_request *r)
 	return commit(p, r);
 }
 
-NTSTATUS MmAllocatePrivate(EPROCESS *p, u64 *base, u64 *size, u32 type, u32 protect)
+NTSTATUS MmAllocatePrivateBelow(EPROCESS *p, u64 *base, u64 *size, u32 type, u32 protect,
+				u64 zero_bits)
 {
 	struct alloc_request r = {
 		.base = *base,
@@ -307,12 +310,19 @@ NTSTATUS MmAllocatePrivate(EPROCESS *p, u64 *base, u64 *size, u32 type, u32 prot
 	NTSTATUS st = mm_check_alloc(&p->as, &r);
 
 	if (!st)
+		st = mm_zero_bits_limit(zero_bits, p->as.highest, &r.highest);
+	if (!st)
 		st = mm_allocate(p, &r);
 	if (!st) {
 		*base = r.base;
 		*size = r.size;
 	}
 	return st;
+}
+
+NTSTATUS MmAllocatePrivate(EPROCESS *p, u64 *base, u64 *size, u32 type, u32 protect)
+{
+	return MmAllocatePrivateBelow(p, base, size, type, protect, 0);
 }
 
 /* The highest address ZeroBits allows: up to 21 it counts leading zeroes of a 32-bit address, from 32
@@ -352,12 +362,12 @@ NTSYSCALL NTSTATUS NtAllocateVirtualMemory(HANDLE process, u64 *user_base, u64 z
 	st = mm_check_alloc(&p->as, &r);
 	if (!st)
 		st = mm_zero_bits_limit(zero_bits, p->as.highest, &r.highest);
-	if (!st && r.base && r.base > r.highest)
-		st = STATUS_INVALID_PARAMETER_3;
 	if (!st && type & (MEM_LARGE_PAGES | MEM_PHYSICAL) && !SeHasPrivilege(SE_LOCK_MEMORY))
 		st = STATUS_PRIVILEGE_NOT_HELD;
 	if (!st)
 		st = mm_allocate(p, &r);
+	if (!st && (r.prot & 0x18) == MM_GUARD && type & MEM_COMMIT && p == PsGetCurrentProcess())
+		mm_note_stack_guard(r.base, r.base + r.size);
 	ObDereferenceObject(p);
 	if (st)
 		return st;

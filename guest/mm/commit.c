@@ -162,5 +162,15 @@ void mm_uncharge(struct address_space *as, u64 pages)
 	}
 	KeReleaseSpinLock(&commit_lock, old);
 }
+
+void mm_charge_to_system(struct address_space *as, u64 pages)
+{
+	KIRQL old = KeAcquireSpinLock(&commit_lock);
+
+	require(as->commit >= pages);
+	as->commit -= pages;
+	pool_remove(as, pages);
+	KeReleaseSpinLock(&commit_lock, old);
+}
 #undef total
 #undef limit

@@ -54,6 +54,9 @@ static NTSTATUS map_view(struct map_call *c)
 	if ((st = copy_from_user(&base, c->base, 8)) || (st = copy_from_user(&size, c->size, 8)) ||
 	    (c->offset && (st = copy_from_user(&offset, c->offset, 8))))
 		return st;
+	if (base && c->zero_bits && !mm_zero_bits_limit(c->zero_bits, MM_HIGHEST_USER, &highest) &&
+	    base > highest)
+		return STATUS_INVALID_PARAMETER_4;
 	if (c->type & MEM_REPLACE_PLACEHOLDER ? base & (PAGE_SIZE - 1) : base & (MM_GRANULARITY - 1))
 		return STATUS_MAPPED_ALIGNMENT;
 	if (offset & (MM_GRANULARITY - 1))
@@ -74,8 +77,6 @@ static NTSTATUS map_view(struct map_call *c)
 		highest = MIN(highest, c->highest);
 	if (!st && base && (base > p->as.highest || base + size - (size != 0) > p->as.highest))
 		st = STATUS_INVALID_PARAMETER_3;
-	if (!st && base && base > highest)
-		st = STATUS_INVALID_PARAMETER_4;
 	if (!st)
 		st = check_view(s, have, prot);
 	if (!st && !s->ca->image && mm_prot_executes(prot) && PsDynamicCodeBlocked(p))

@@ -349,6 +349,7 @@ NTSTATUS mm_fault(struct address_space *as, u64 va, u32 error, NTSTATUS *io_stat
 /* ---- commit (commit.c) ---- */
 NTSTATUS mm_charge(struct address_space *as, u64 pages); /* as may be NULL: the system. PASSIVE */
 void mm_uncharge(struct address_space *as, u64 pages);
+void mm_charge_to_system(struct address_space *as, u64 pages); /* what as was charged is the system's */
 
 /* ---- pagefiles (pagefile.c) ---- => F held for slots */
 u64 mm_alloc_slots(u64 want, u64 *got, u32 *file);

@@ -89,6 +89,8 @@ void MmDeleteKernelStack(u64 stack);
 
 /* Private memory, by kernel code for a process: sizes in bytes, base in/out. */
 NTSTATUS MmAllocatePrivate(struct EPROCESS *p, u64 *base, u64 *size, u32 type, u32 protect);
+NTSTATUS MmAllocatePrivateBelow(struct EPROCESS *p, u64 *base, u64 *size, u32 type, u32 protect,
+				u64 zero_bits); /* as NtAllocateVirtualMemory's */
 NTSTATUS MmFreePrivate(struct EPROCESS *p, u64 base);
 /* Charges of an address space count in a pool from now on (those there are, too); NULL: no more. What a
  * limit forbids fails with STATUS_COMMITMENT_LIMIT; lowering a limit takes nothing back. */

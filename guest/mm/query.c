@@ -30,7 +30,7 @@ static u64 private_run(struct address_space *as, MMVAD *v, u64 va, bool committe
 		if (!pte) {
 			if (!zero_is_alike)
 				return va;
-			va = stop;
+			va = MIN(mm_skip_absent(as, va, vad_end(v)), vad_end(v));
 			continue;
 		}
 		for (; va < stop; va += PAGE_SIZE, pte++) {
@@ -118,8 +118,8 @@ static NTSTATUS query_region(EPROCESS *p, u64 va, void *out, u64 length, u64 *re
 		r.AllocationBase = vad_va(v);
 		r.AllocationProtect = v->win32_prot;
 		r.RegionType = v->type == VAD_IMAGE ? 1u << 2
-			       : v->ca ? (v->ca->file ? 1u << 1 : 1u << 3)
-						       : 0;
+			       : v->ca && v->ca->file ? 1u << 1
+						      : 0; /* nothing is told of pagefile views */
 		r.RegionType |= v->placeholder ? 1u << 8 : 0;
 		r.RegionType |= v->type == VAD_AWE ? 1u << 9 : 0;
 		r.RegionType |= v->write_watch ? 1u << 10 : 0;

@@ -54,8 +54,7 @@ bool mm_page_state(struct address_space *as, MMVAD *v, u64 va, u32 *prot, u64 *n
 		*prot = v->prot;
 		return true;
 	}
-	*next = pte ? va + PAGE_SIZE : ALIGN_DOWN(va, LARGE_PAGE_SIZE) + LARGE_PAGE_SIZE;
-	*next = MIN(*next, vad_end(v));
+	*next = pte ? va + PAGE_SIZE : MIN(mm_skip_absent(as, va, vad_end(v)), vad_end(v));
 	e = pte ? *pte : 0;
 	if (!pte && v->ca && (v->ca->reserve || v->ca->image))
 		*next = va + PAGE_SIZE;

@@ -248,10 +248,7 @@ NTSTATUS mm_commit_view(struct address_space *as, MMVAD *v, u64 start, u64 end, 
 	if (flush)
 		ke_flush_tlb_all(as->cpus);
 	/* the charge is the section's from now on, not the process's */
-	if (fresh) {
-		mm_uncharge(as, fresh);
-		require(NT_SUCCESS(mm_charge(NULL, fresh)));
-	}
+	mm_charge_to_system(as, fresh);
 	__atomic_add_fetch(&ca->charged, fresh, __ATOMIC_SEQ_CST);
 	*pages -= fresh;
 	return STATUS_SUCCESS;

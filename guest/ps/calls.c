@@ -52,6 +52,7 @@ NTSYSCALL NTSTATUS NtCreateThreadEx(HANDLE *user_handle, ACCESS_MASK access, con
 		.argument = argument,
 		.stack_commit = stack_commit,
 		.stack_reserve = stack_reserve,
+		.zero_bits = zero_bits,
 		.suspended = flags & THREAD_CREATE_SUSPENDED,
 	};
 	struct object_attributes oa;
@@ -60,7 +61,6 @@ NTSYSCALL NTSTATUS NtCreateThreadEx(HANDLE *user_handle, ACCESS_MASK access, con
 	HANDLE h = 0;
 	NTSTATUS st;
 
-	(void)zero_bits;
 	if ((st = copy_to_user(user_handle, &h, 8)))
 		return st;
 	st = ObReferenceObjectByHandle(process, PROCESS_CREATE_THREAD, &PsProcessType, (void **)&p);

@@ -42,7 +42,7 @@ ETHREAD *ps_find_thread(u32 tid);
 /* Makes a user thread, suspended: it runs after ps_resume(). stack sizes in bytes. */
 struct thread_request {
 	u64 start, argument;
-	u64 stack_commit, stack_reserve;
+	u64 stack_commit, stack_reserve, zero_bits;
 	bool first;	/* of its process: sets up the process's memory, too */
 	bool suspended; /* stays so until NtResumeThread */
 	void *startup;	/* first: struct startup, owned by the thread from then on */

@@ -321,6 +321,8 @@ struct begin {
 	u64 teb;
 };
 
+#define LEAST_COMMIT (2 * PAGE_SIZE) /* of a stack: what a thread's start takes */
+
 static NTSTATUS make_stack(EPROCESS *p, ETHREAD *t, const struct thread_request *r)
 {
 	const struct pe_image *pe = p->image;
@@ -332,9 +334,9 @@ static NTSTATUS make_stack(EPROCESS *p, ETHREAD *t, const struct thread_request 
 	if (commit > reserve - MIN(reserve, 2 * PAGE_SIZE))
 		reserve = ALIGN_UP(commit + 2 * PAGE_SIZE, 0x100000);
 	reserve = ALIGN_UP(reserve, MM_GRANULARITY);
-	commit = ALIGN_UP(MAX(commit, PAGE_SIZE), PAGE_SIZE);
+	commit = ALIGN_UP(MAX(commit, LEAST_COMMIT), PAGE_SIZE);
 	size = reserve;
-	st = MmAllocatePrivate(p, &base, &size, MEM_RESERVE, PAGE_READWRITE);
+	st = MmAllocatePrivateBelow(p, &base, &size, MEM_RESERVE, PAGE_READWRITE, r->zero_bits);
 	if (st)
 		return st;
 	top = base + size;
