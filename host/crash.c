@@ -89,10 +89,13 @@ static int end_signal(struct vm *vm, const struct vm_result *r, const struct run
 
 static int end_timeout(struct vm *vm, const struct vm_result *r, const struct run_options *o)
 {
-	(void)vm;
+	char where[256];
+
 	(void)r;
-	return complain(STATUS_TIMEOUT, "timeout: the program did not end within %.3g s",
-			(double)o->timeout_ns / 1e9);
+	complain(0, "timeout: the program did not end within %.3g s", (double)o->timeout_ns / 1e9);
+	for (unsigned i = 0; vm_where(vm, i, where, sizeof(where)); i++)
+		complain(0, "timeout: %s", where);
+	return STATUS_TIMEOUT;
 }
 
 static int end_crash(struct vm *vm, const struct vm_result *r, const struct run_options *o)

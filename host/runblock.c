@@ -104,6 +104,7 @@ int runblock_build(const struct runblock_input *in, struct text *t)
 			    in->drive[i].writable ? "rw" : "ro");
 		end_entry(t);
 	}
+	entry(t, "ram", "zero"); /* a new memory file */
 	if (o->aslr)
 		entry(t, "aslr", o->aslr);
 	else {

@@ -7,8 +7,7 @@
 
 #include "vmm/machine.h"
 
-/* Describes where a vCPU stood. */
-static const char *where(struct vcpu *v, char *buf, size_t size)
+const char *vcpu_where(struct vcpu *v, char *buf, size_t size)
 {
 	const struct kvm_regs *r = &v->run->s.regs.regs;
 	char sym[128];
@@ -68,7 +67,7 @@ static bool exit_mmio(struct vcpu *v)
 		return true;
 	vm_set_crash(vm, VM_END_VIOLATION, "%s of %s at guest-physical 0x%" PRIx64 " by %s",
 		     run->mmio.is_write ? "write" : "read", ept_kind_name(a->kind),
-		     (uint64_t)run->mmio.phys_addr, where(v, buf, sizeof(buf)));
+		     (uint64_t)run->mmio.phys_addr, vcpu_where(v, buf, sizeof(buf)));
 	return false;
 }
 
@@ -76,7 +75,7 @@ static bool exit_shutdown(struct vcpu *v)
 {
 	char buf[256];
 
-	vm_set_crash(v->vm, VM_END_CRASH, "triple fault: %s", where(v, buf, sizeof(buf)));
+	vm_set_crash(v->vm, VM_END_CRASH, "triple fault: %s", vcpu_where(v, buf, sizeof(buf)));
 	return false;
 }
 
@@ -94,7 +93,7 @@ static bool exit_internal(struct vcpu *v)
 	char buf[256];
 
 	vm_set_crash(v->vm, VM_END_CRASH, "KVM internal error, suberror %u: %s",
-		     v->run->internal.suberror, where(v, buf, sizeof(buf)));
+		     v->run->internal.suberror, vcpu_where(v, buf, sizeof(buf)));
 	return false;
 }
 
@@ -104,7 +103,7 @@ static bool exit_unexpected(struct vcpu *v)
 	char buf[256];
 
 	vm_set_crash(v->vm, VM_END_CRASH, "unexpected exit %u (%s): %s", v->run->exit_reason,
-		     name ? name : "unknown", where(v, buf, sizeof(buf)));
+		     name ? name : "unknown", vcpu_where(v, buf, sizeof(buf)));
 	return false;
 }
 

@@ -118,6 +118,9 @@ void vcpu_destroy(struct vcpu *vcpu);
 /* exit.c: after KVM_RUN has returned 0. False: this vCPU is done. */
 bool exit_handle(struct vcpu *vcpu);
 
+/* Describes where a vCPU stood; returns buf. */
+const char *vcpu_where(struct vcpu *v, char *buf, size_t size);
+
 /* hypercall.c. => io_lock held. False: this vCPU is done. */
 bool hypercall(struct vcpu *vcpu);
 

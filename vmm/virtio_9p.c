@@ -89,10 +89,9 @@ static void *files_main(void *arg)
 				continue;
 			serve(dev9p_of(dev), &vm->io_lock);
 			virtq_want_notify(q, true);
-			if (virtio_ready(dev) && virtq_pending(q))
-				worked = true; /* came just before: once more */
-			else
-				dev->queue[0].held = false;
+			/* Requests that came just before that are found by looking once more. */
+			dev->queue[0].held = virtio_ready(dev) && virtq_pending(q);
+			worked = true; /* nor is a signal heard that came for another device */
 		}
 		if (!worked && !t->quit)
 			pthread_cond_wait(&t->wake, &vm->io_lock);

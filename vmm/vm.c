@@ -530,6 +530,14 @@ bool vm_symbol(struct vm *vm, uint64_t va, char *buf, size_t size)
 	return true;
 }
 
+bool vm_where(struct vm *vm, unsigned cpu, char *buf, size_t size)
+{
+	if (cpu >= vm->nvcpus)
+		return false;
+	vcpu_where(&vm->vcpu[cpu], buf, size);
+	return true;
+}
+
 const char *vm_serial_tail(struct vm *vm)
 {
 	return serial_tail(&vm->serial);

@@ -128,6 +128,9 @@ int vm_get_counters(struct vm *vm, struct ntmm_counters *counters);
 /* Names a kernel address as "name+0x12"; false if the kernel has no symbol for it. */
 bool vm_symbol(struct vm *vm, uint64_t va, char *buf, size_t size);
 
+/* Where a CPU stood when it last left the guest; false if there is no such CPU. */
+bool vm_where(struct vm *vm, unsigned cpu, char *buf, size_t size);
+
 /* The last bytes that the guest wrote to its serial port, NUL-terminated. */
 const char *vm_serial_tail(struct vm *vm);
 

@@ -12,6 +12,8 @@
  *   cpus=N                    CPUs to start when CPUID leaf NTMM_CPUID_INFO is absent
  *   pagefile.K.max=BYTES      how far pagefile K may grow (K = 0..15)
  *   drive.L=ro|rw             drive letter L: is a 9P device whose mount tag is that letter
+ *   ram=zero                  RAM from 1 MB on reads as zeros where nothing was loaded at start, so
+ *                             that nobody needs to zero it, nor the host to back it before its use
  *   aslr=SEED|off             address-space layout randomization
  *   time=UNIX_NANOSECONDS     wall-clock time at start
  *   debug=KEYWORDS            comma separated: pfncheck (check the database at exit), verbose

@@ -198,9 +198,15 @@ static void build_pfn_database(void)
 	}
 }
 
-/* Everything boot took is the kernel's for ever; the rest is free. */
+/*
+ * Everything boot took is the kernel's for ever; the rest is free, or zeroed where the host says
+ * that its memory is: then neither the zero-page thread nor the host has to touch all RAM at start.
+ */
 static void fill_lists(void)
 {
+	const char *told = runblock_get("ram");
+	bool zero = told && strcmp(told, "zero") == 0;
+
 	for (u32 i = 0; i < ram_count; i++)
 		for (u64 pa = i ? ram[i].start : 0; pa < ram[i].end; pa += PAGE_SIZE) {
 			pfn_t p = (pfn_t)(pa >> PAGE_SHIFT);
@@ -221,6 +227,8 @@ static void fill_lists(void)
 				mm_pfn[p].state = PFN_ACTIVE;
 				mm_pfn[p].flags = PFN_F_KERNEL;
 				mm_pfn[p].refs = 1;
+			} else if (zero && !low && !overlaps_reserved(pa)) {
+				page_list_push(&mm_zeroed, p, PFN_ZEROED);
 			} else {
 				page_list_push(&mm_free, p, PFN_FREE);
 			}
@@ -260,7 +268,6 @@ void MmInitSystem(u64 start_info_pa)
 	boot_map(MM_SHARED_DATA, (u64)mm_shared_data_pfn << PAGE_SHIFT,
 		 PTE_HW_WRITE | PTE_NX | PTE_GLOBAL);
 	MmUserSharedData = (u8 *)MM_SHARED_DATA;
-	reserved_count = 1; /* the module has been copied */
 	fill_lists();
 	mm_init_events();
 	mm_init_pagein();
