@@ -64,6 +64,10 @@ GUEST_C += files pipes pool
 GUEST_PROC := proc_create proc_info proc_memory proc_job proc_many proc_orphan proc_stress
 GUEST_C += $(GUEST_PROC)
 $(foreach test,$(GUEST_PROC),$(eval GUEST_LIBS_$(test) := -lntdll -lpsapi))
+# Sections, views, images:
+GUEST_SECT := sect_create sect_views
+GUEST_C += $(GUEST_SECT)
+$(foreach test,$(GUEST_SECT),$(eval GUEST_LIBS_$(test) := -lntdll -lpsapi))
 GUEST_CXX := cxx
 $(foreach test,$(GUEST_VM),$(eval GUEST_LIBS_$(test) := -lntdll))
 GUEST_LIBS_inpage_error := -lntdll

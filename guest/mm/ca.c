@@ -38,9 +38,25 @@ struct subsection *mm_subsection_of(const struct control_area *ca, u64 page)
 	return &ca->subsection[lo];
 }
 
+/* What is left of a protection where an image may not run. */
+static u32 without_execute(u32 prot)
+{
+	static const u8 plain[8] = {
+		[MM_EXECUTE] = MM_READONLY,
+		[MM_EXECUTE_READ] = MM_READONLY,
+		[MM_EXECUTE_READWRITE] = MM_READWRITE,
+		[MM_EXECUTE_WRITECOPY] = MM_WRITECOPY,
+	};
+	u32 to = plain[MM_BASE(prot)];
+
+	return to ? (prot & 0x18) | to : prot;
+}
+
 u32 mm_image_prot(const MMVAD *v, u64 va)
 {
-	return mm_subsection_of(v->ca, v->first + (va >> PAGE_SHIFT) - v->node.start)->prot;
+	u32 prot = mm_subsection_of(v->ca, v->first + (va >> PAGE_SHIFT) - v->node.start)->prot;
+
+	return UNLIKELY(v->no_execute) ? without_execute(prot) : prot;
 }
 
 bool mm_is_shared_write(const MMVAD *v, u64 va)
@@ -76,6 +92,39 @@ void mm_free_prototypes(struct control_area *ca)
 	KeReleaseSpinLock(&pfn_lock, old);
 }
 
+/* Before the first entry lies the array that this one took the place of (section.c, grow_data). */
+MMPTE *mm_new_prototypes(u64 room, MMPTE *before)
+{
+	MMPTE *a = ExAllocatePool((MAX(room, 16) + 1) * sizeof(MMPTE), TAG('M', 'm', 'S', 't'));
+
+	if (!a)
+		return NULL;
+	a[0] = (u64)before;
+	return a + 1;
+}
+
+static void free_arrays(struct control_area *ca)
+{
+	MMPTE *next;
+
+	for (MMPTE *a = ca->proto; a; a = next) {
+		next = (MMPTE *)a[-1];
+		ExFreePool(a - 1);
+	}
+}
+
+/* The memory of a control area that holds nothing any more. */
+void mm_free_ca(struct control_area *ca)
+{
+	free_arrays(ca);
+	ExFreePool(ca->subsection);
+	if (ca->pe)
+		ExFreePool(ca->pe);
+	if (ca->reloc_memory)
+		ExFreePool(ca->reloc_memory);
+	ExFreePool(ca);
+}
+
 static void destroy(struct control_area *ca)
 {
 	if (ca->file && !ca->image)
@@ -87,13 +136,7 @@ static void destroy(struct control_area *ca)
 		mm_uncharge(NULL, ca->charged);
 	if (ca->file)
 		IoDereferenceFile(ca->file);
-	ExFreePool(ca->proto);
-	ExFreePool(ca->subsection);
-	if (ca->pe)
-		ExFreePool(ca->pe);
-	if (ca->reloc_memory)
-		ExFreePool(ca->reloc_memory);
-	ExFreePool(ca);
+	mm_free_ca(ca);
 }
 
 void mm_reference_ca(struct control_area *ca)
@@ -187,13 +230,13 @@ struct control_area *mm_new_ca(u64 pages, u32 subsections)
 	ca->refs = 1;
 	ca->pages = pages;
 	ca->subsections = subsections;
-	ca->proto = ExAllocatePool(MAX(pages, 16) * sizeof(MMPTE), TAG('M', 'm', 'S', 't'));
+	ca->room = pages;
+	ca->proto = mm_new_prototypes(pages, NULL);
 	ca->subsection =
 		ExAllocatePool(subsections * sizeof(struct subsection), TAG('M', 'm', 'S', 's'));
 	if (ca->proto && ca->subsection)
 		return ca;
-	if (ca->proto)
-		ExFreePool(ca->proto);
+	free_arrays(ca);
 	if (ca->subsection)
 		ExFreePool(ca->subsection);
 	ExFreePool(ca);

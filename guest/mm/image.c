@@ -129,12 +129,7 @@ static void drop(struct control_area *ca)
 	ca->file = NULL; /* the caller's */
 	if (ca->charged)
 		mm_uncharge(NULL, ca->charged);
-	if (ca->reloc_memory)
-		ExFreePool(ca->reloc_memory);
-	ExFreePool(ca->proto);
-	ExFreePool(ca->subsection);
-	ExFreePool(ca->pe);
-	ExFreePool(ca);
+	mm_free_ca(ca);
 }
 
 static NTSTATUS build(struct FILE_OBJECT *f, struct pe_image *pe, u64 private_base,

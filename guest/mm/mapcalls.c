@@ -24,11 +24,12 @@ static NTSTATUS check_view(const struct section *s, ACCESS_MASK have, u32 prot)
 	};
 	u32 base = MM_BASE(prot);
 
-	if (s->ca->image)
-		return have & (SECTION_MAP_READ | SECTION_MAP_EXECUTE) ? STATUS_SUCCESS
-								      : STATUS_ACCESS_DENIED;
+	if (have & SECTION_MAP_EXECUTE_EXPLICIT)
+		have |= SECTION_MAP_EXECUTE;
 	if ((have & right[base]) != right[base])
 		return STATUS_ACCESS_DENIED;
+	if (s->ca->image)
+		return STATUS_SUCCESS; /* its sections say what its pages are */
 	return allowed[MM_BASE(s->prot)] >> base & 1 ? STATUS_SUCCESS : STATUS_SECTION_PROTECTION;
 }
 
@@ -37,8 +38,39 @@ struct map_call {
 	u64 *base, *offset, *size; /* user; offset may be NULL */
 	u32 type, protect;
 	u64 zero_bits, lowest, highest;
+	u64 commit; /* bytes of a SEC_RESERVE view to be committed at once */
 	bool inherit;
 };
+
+/* The first pages of a view that has just been mapped. */
+static NTSTATUS commit_view(EPROCESS *p, u64 base, u64 bytes, u32 prot)
+{
+	u64 pages = ALIGN_UP(bytes, PAGE_SIZE) >> PAGE_SHIFT;
+	NTSTATUS st = mm_charge(&p->as, pages);
+	MMVAD *v;
+
+	if (st)
+		return st;
+	mutex_lock(&p->as.lock);
+	v = mm_find_vad(&p->as, base);
+	if (v && v->ca) /* who knows what another thread did meanwhile */
+		st = mm_commit_view(&p->as, v, base, MIN(base + (pages << PAGE_SHIFT), vad_end(v)),
+				    prot, &pages);
+	mutex_unlock(&p->as.lock);
+	mm_uncharge(&p->as, pages);
+	return st;
+}
+
+static void unmap_at(EPROCESS *p, u64 va)
+{
+	MMVAD *v;
+
+	mutex_lock(&p->as.lock);
+	v = mm_find_vad(&p->as, va);
+	if (v && v->ca)
+		mm_unmap_vad(p, v);
+	mutex_unlock(&p->as.lock);
+}
 
 static NTSTATUS map_view(struct map_call *c)
 {
@@ -49,7 +81,7 @@ static NTSTATUS map_view(struct map_call *c)
 	EPROCESS *p;
 	NTSTATUS st;
 
-	if (!prot)
+	if (!prot || (MM_BASE(prot) && prot & MM_NOCACHE)) /* caching is the section's business */
 		return STATUS_INVALID_PAGE_PROTECTION;
 	if ((st = copy_from_user(&base, c->base, 8)) || (st = copy_from_user(&size, c->size, 8)) ||
 	    (c->offset && (st = copy_from_user(&offset, c->offset, 8))))
@@ -72,7 +104,10 @@ static NTSTATUS map_view(struct map_call *c)
 		ObDereferenceObject(s);
 		return st;
 	}
-	st = mm_zero_bits_limit(c->zero_bits, p->as.highest, &highest);
+	if (size && c->commit > size)
+		st = STATUS_INVALID_PARAMETER_5;
+	if (!st)
+		st = mm_zero_bits_limit(c->zero_bits, p->as.highest, &highest);
 	if (c->highest)
 		highest = MIN(highest, c->highest);
 	if (!st && base && (base > p->as.highest || base + size - (size != 0) > p->as.highest))
@@ -84,6 +119,11 @@ static NTSTATUS map_view(struct map_call *c)
 	if (!st)
 		st = mm_map_view(p, s, &base, offset, &size, c->type, prot, c->lowest, highest,
 				 c->inherit);
+	if (NT_SUCCESS(st) && c->commit && s->ca->reserve &&
+	    (commit_view(p, base, MIN(c->commit, size), prot))) {
+		unmap_at(p, base);
+		st = STATUS_COMMITMENT_LIMIT;
+	}
 	ObDereferenceObject(p);
 	ObDereferenceObject(s);
 	if (NT_SUCCESS(st)) {
@@ -105,10 +145,9 @@ NTSYSCALL NTSTATUS NtMapViewOfSection(HANDLE section, HANDLE process, u64 *base,
 				      u64 commit, u64 *offset, u64 *size, u32 inherit, u32 type,
 				      u32 protect)
 {
-	struct map_call c = {section, process, base,	  offset, size, type,
-			     protect, zero_bits, 0, 0, inherit == 1};
+	struct map_call c = {section, process,	 base, offset, size,   type,
+			     protect, zero_bits, 0,    0,      commit, inherit == 1};
 
-	(void)commit;
 	if (inherit != 1 && inherit != 2)
 		return STATUS_INVALID_PARAMETER_8;
 	if (type & ~VIEW_TYPES)
@@ -122,7 +161,7 @@ NTSYSCALL NTSTATUS NtMapViewOfSectionEx(HANDLE section, HANDLE process, u64 *bas
 					u64 *size, u32 type, u32 protect, const void *parameters,
 					u32 count)
 {
-	struct map_call c = {section, process, base, offset, size, type, protect, 0, 0, 0, true};
+	struct map_call c = {section, process, base, offset, size, type, protect, 0, 0, 0, 0, true};
 	struct extended e;
 	NTSTATUS st;
 	u64 given;

@@ -295,6 +295,7 @@ typedef struct MMVAD { /* A */
 	bool placeholder;
 	bool from_placeholder; /* replaced one: may become one again */
 	bool no_change;
+	bool no_execute; /* SEC_IMAGE_NO_EXECUTE */
 	bool inherit;
 	bool top_down;
 	u64 commit;	      /* pages charged to the process for it */
@@ -334,8 +335,11 @@ u64 mm_count_committed(struct address_space *as, MMVAD *v, u64 start, u64 end);
 bool mm_is_committed(struct address_space *as, MMVAD *v, u64 va);
 /* The protection code and commitment of one page, as NtQueryVirtualMemory shows it. */
 bool mm_page_state(struct address_space *as, MMVAD *v, u64 va, u32 *prot, u64 *next_va);
-/* Sets the protection of committed pages. Fails before it changes anything. => A held */
-NTSTATUS mm_protect(struct EPROCESS *p, MMVAD *v, u64 start, u64 end, u32 prot, u32 *old);
+/* Sets the protection of committed pages. Fails before it changes anything. *budget: pages the caller
+ * has charged the process for; what was used is taken off. NEEDS_CHARGE: *budget is what it takes.
+ * => A held */
+#define STATUS_MM_NEEDS_CHARGE ((NTSTATUS)0xE0000003) /* never leaves mm */
+NTSTATUS mm_protect(struct EPROCESS *p, MMVAD *v, u64 start, u64 end, u32 prot, u32 *old, u64 *budget);
 void mm_set_protection(struct address_space *as, MMVAD *v, u64 va, MMPTE *pte, u32 prot);
 NTSTATUS mm_unmap_vad(struct EPROCESS *p, MMVAD *v); /* a view of any kind; deletes v */
 NTSTATUS mm_delete_vad(struct EPROCESS *p, MMVAD *v); /* private or view */
@@ -409,8 +413,9 @@ struct control_area {
 	u32 refs;	   /* section objects + views; ca_lock */
 	u32 views;	   /* ca_lock */
 	u32 writable_views;
-	bool image, reserve, nocache, writecombine, no_execute;
+	bool image, reserve;
 	u64 pages;  /* prototypes there are; F */
+	u64 room;   /* entries of proto */
 	u64 size;   /* bytes */
 	MMPTE *proto; /* F */
 	u64 large_pages; /* SEC_LARGE_PAGES: entries of proto (pin.h), else 0; immutable */
@@ -431,6 +436,8 @@ struct section { /* the object behind a handle */
 	u32 attributes; /* SEC_* as queried */
 	u32 prot;	/* code */
 	u32 win32_prot;
+	u32 cache; /* MM_NOCACHE, MM_WRITECOMBINE or 0, of every page of its views */
+	bool no_change, no_execute;
 	u64 size;
 };
 static inline MMPTE pte_subsection(const struct subsection *s, u32 prot)
@@ -462,6 +469,8 @@ NTSTATUS mm_flush_pages(struct control_area *ca, u64 first, u64 count);
 NTSTATUS mm_create_section_object(struct control_area *ca, u32 attributes, u32 win32_prot, u64 size,
 				  struct section **out);
 void mm_free_prototypes(struct control_area *ca);
+MMPTE *mm_new_prototypes(u64 room, MMPTE *before); /* NULL without memory */
+void mm_free_ca(struct control_area *ca);
 void mm_init_sections(void);
 struct control_area *mm_new_ca(u64 pages, u32 subsections);
 struct control_area *mm_find_ca(void **where);

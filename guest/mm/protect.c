@@ -17,6 +17,8 @@ NTSTATUS mm_check_view_prot(const MMVAD *v, u32 *prot)
 	u32 base = MM_BASE(*prot);
 
 	if (v->type == VAD_IMAGE) {
+		if (v->no_execute && mm_prot_executes(*prot))
+			return STATUS_SECTION_PROTECTION;
 		if (base == MM_READWRITE)
 			*prot = (*prot & 0x18) | MM_WRITECOPY;
 		else if (base == MM_EXECUTE_READWRITE)
@@ -25,6 +27,11 @@ NTSTATUS mm_check_view_prot(const MMVAD *v, u32 *prot)
 	}
 	if (access_of(*prot) & ~access_of(v->prot))
 		return STATUS_SECTION_PROTECTION;
+	if (base && (v->prot & MM_NOCACHE || (*prot & 0x18) != MM_GUARD)) {
+		if (v->prot & MM_NOCACHE && (*prot & 0x18) == MM_GUARD)
+			return STATUS_INVALID_PAGE_PROTECTION;
+		*prot = base | (v->prot & MM_NOCACHE ? v->prot & 0x18 : 0); /* the section's caching */
+	}
 	return STATUS_SUCCESS;
 }
 
@@ -37,11 +44,33 @@ static bool makes_code(const MMVAD *v, u32 had, u32 prot)
 	return mm_prot_executes(prot) && !(v->type == VAD_IMAGE && mm_prot_executes(had));
 }
 
-NTSTATUS mm_protect(EPROCESS *p, MMVAD *v, u64 start, u64 end, u32 prot, u32 *old)
+/* Private copies that pages of a view may need from now on and that nobody has been charged for. */
+static u64 new_copies(struct address_space *as, MMVAD *v, u64 start, u64 end, u32 prot)
+{
+	u64 n = 0, next, most = v->node.end + 1 - v->node.start - v->commit;
+
+	if (!v->ca || !(mm_prot_bits[prot] & PTE_COW))
+		return 0;
+	for (u64 va = start; va < end && n < most; va = next) {
+		MMPTE *pte = mm_find_pte(as, va);
+		u32 had = MM_NOACCESS;
+
+		mm_page_state(as, v, va, &had, &next);
+		next = MIN(next, end);
+		if (mm_prot_bits[had] & PTE_COW || (v->type == VAD_IMAGE && mm_is_shared_write(v, va)))
+			continue;
+		if (!pte || !*pte || pte_kind(*pte) == PTE_K_PROTOTYPE ||
+		    (*pte & PTE_VALID && mm_pfn[pte_pfn(*pte)].flags & PFN_F_PROTOTYPE))
+			n += (next - va) >> PAGE_SHIFT;
+	}
+	return MIN(n, most);
+}
+
+NTSTATUS mm_protect(EPROCESS *p, MMVAD *v, u64 start, u64 end, u32 prot, u32 *old, u64 *budget)
 {
 	struct address_space *as = &p->as;
 	bool flush = false, no_code = PsDynamicCodeBlocked(p);
-	u64 next;
+	u64 next, copies;
 	u32 had;
 	NTSTATUS st;
 
@@ -63,9 +92,16 @@ NTSTATUS mm_protect(EPROCESS *p, MMVAD *v, u64 start, u64 end, u32 prot, u32 *ol
 		if (va == start)
 			*old = had;
 	}
+	copies = new_copies(as, v, start, end, prot);
+	if (copies > *budget) {
+		*budget = copies;
+		return STATUS_MM_NEEDS_CHARGE;
+	}
 	for (u64 va = start; va < end; va = ALIGN_DOWN(va, LARGE_PAGE_SIZE) + LARGE_PAGE_SIZE)
 		if (!mm_make_pte(as, va))
 			return STATUS_INSUFFICIENT_RESOURCES;
+	v->commit += copies;
+	*budget -= copies;
 	for (u64 va = start; va < end; va += PAGE_SIZE) {
 		MMPTE *pte = mm_find_pte(as, va);
 		u32 to = prot;
@@ -81,6 +117,34 @@ NTSTATUS mm_protect(EPROCESS *p, MMVAD *v, u64 start, u64 end, u32 prot, u32 *ol
 	return STATUS_SUCCESS;
 }
 
+static NTSTATUS protect_range(EPROCESS *p, u64 start, u64 end, u32 code, u32 *old)
+{
+	u64 charged = 0, budget = 0;
+	NTSTATUS st;
+	MMVAD *v;
+
+	for (;;) {
+		mutex_lock(&p->as.lock);
+		v = mm_find_vad(&p->as, start);
+		if (!v || end > vad_end(v) || v->placeholder)
+			st = STATUS_CONFLICTING_ADDRESSES;
+		else
+			st = mm_protect(p, v, start, end, code, old, &budget);
+		mutex_unlock(&p->as.lock);
+		if (LIKELY(st != STATUS_MM_NEEDS_CHARGE))
+			break;
+		/* not under A: a pagefile may have to grow */
+		if ((st = mm_charge(&p->as, budget - charged))) {
+			budget = charged;
+			break;
+		}
+		charged = budget;
+	}
+	if (UNLIKELY(budget))
+		mm_uncharge(&p->as, budget);
+	return st;
+}
+
 NTSYSCALL NTSTATUS NtProtectVirtualMemory(HANDLE process, u64 *user_base, u64 *user_size,
 					  u32 protect, u32 *user_old)
 {
@@ -88,7 +152,6 @@ NTSYSCALL NTSTATUS NtProtectVirtualMemory(HANDLE process, u64 *user_base, u64 *u
 	u64 base, size, start, end;
 	EPROCESS *p;
 	NTSTATUS st;
-	MMVAD *v;
 
 	if (!code)
 		return STATUS_INVALID_PAGE_PROTECTION;
@@ -105,15 +168,7 @@ NTSYSCALL NTSTATUS NtProtectVirtualMemory(HANDLE process, u64 *user_base, u64 *u
 	} else if (!size || size > p->as.highest + 1 - base) {
 		st = STATUS_INVALID_PARAMETER_3;
 	} else {
-		mutex_lock(&p->as.lock);
-		v = mm_find_vad(&p->as, start);
-		if (!v || end > vad_end(v))
-			st = STATUS_CONFLICTING_ADDRESSES;
-		else if (v->placeholder)
-			st = STATUS_CONFLICTING_ADDRESSES;
-		else
-			st = mm_protect(p, v, start, end, code, &old);
-		mutex_unlock(&p->as.lock);
+		st = protect_range(p, start, end, code, &old);
 	}
 	if (!st && (code & 0x18) == MM_GUARD && p == PsGetCurrentProcess())
 		mm_note_stack_guard(start, end);

@@ -19,6 +19,7 @@ const struct object_type MmSectionType = {
 	.generic_write = 0x20000 | SECTION_MAP_WRITE,
 	.generic_execute = 0x20000 | SECTION_MAP_EXECUTE,
 	.all_access = SECTION_ALL_ACCESS,
+	.own_rights = SECTION_MAP_EXECUTE_EXPLICIT,
 	.destroy = section_destroy,
 };
 
@@ -56,7 +57,7 @@ static NTSTATUS pagefile_section(u64 size, u32 attributes, u32 prot, struct cont
 			mm_uncharge(NULL, pages);
 		return STATUS_INSUFFICIENT_RESOURCES;
 	}
-	ca->size = size;
+	ca->size = pages << PAGE_SHIFT;
 	ca->prot = prot;
 	ca->subsection[0] = (struct subsection){.ca = ca, .pages = pages, .prot = MM_READWRITE};
 	if (attributes & SEC_COMMIT) {
@@ -70,39 +71,42 @@ static NTSTATUS pagefile_section(u64 size, u32 attributes, u32 prot, struct cont
 	return STATUS_SUCCESS;
 }
 
-/* More prototypes for a data file that has grown: a longer array takes the old one's place. */
+/* More prototypes for a data file that has grown. When the array is full a longer one takes its place;
+ * the old one stays until the control area goes, because A alone lets its entries be looked at. */
 static NTSTATUS grow_data(struct control_area *ca, u64 size)
 {
 	u64 pages = ALIGN_UP(size, PAGE_SIZE) >> PAGE_SHIFT;
-	MMPTE *fresh, *was;
+	MMPTE *fresh;
 	KIRQL old;
 
-	if (pages <= ca->pages) {
+	if (pages > ca->room) {
+		u64 room = MAX(pages, 2 * ca->room);
+
+		fresh = mm_new_prototypes(room, ca->proto);
+		if (!fresh)
+			fresh = mm_new_prototypes(room = pages, ca->proto);
+		if (!fresh)
+			return STATUS_INSUFFICIENT_RESOURCES;
 		old = KeAcquireSpinLock(&pfn_lock);
-		ca->size = MAX(ca->size, size);
-		ca->subsection[0].file_bytes = ca->size;
-		KeReleaseSpinLock(&pfn_lock, old);
-		return STATUS_SUCCESS;
+		for (u64 i = 0; i < ca->pages; i++) {
+			fresh[i] = ca->proto[i];
+			if (pte_kind(fresh[i]) == PTE_K_VALID || pte_kind(fresh[i]) == PTE_K_TRANSITION)
+				mm_pfn[pte_pfn(fresh[i])].pte = &fresh[i];
+		}
+		ca->proto = fresh;
+		ca->room = room;
+	} else {
+		old = KeAcquireSpinLock(&pfn_lock);
 	}
-	fresh = ExAllocatePool(MAX(pages, 16) * sizeof(MMPTE), TAG('M', 'm', 'S', 't'));
-	if (!fresh)
-		return STATUS_INSUFFICIENT_RESOURCES;
-	old = KeAcquireSpinLock(&pfn_lock);
-	was = ca->proto;
-	for (u64 i = 0; i < pages; i++) {
-		fresh[i] = i < ca->pages ? was[i] : pte_subsection(&ca->subsection[0], MM_READWRITE);
-		if (pte_kind(fresh[i]) == PTE_K_VALID || pte_kind(fresh[i]) == PTE_K_TRANSITION)
-			mm_pfn[pte_pfn(fresh[i])].pte = &fresh[i];
-	}
-	ca->proto = fresh;
-	ca->pages = ca->subsection[0].pages = pages;
-	ca->size = ca->subsection[0].file_bytes = size;
+	for (u64 i = ca->pages; i < pages; i++)
+		ca->proto[i] = pte_subsection(&ca->subsection[0], MM_READWRITE);
+	ca->pages = ca->subsection[0].pages = MAX(ca->pages, pages);
+	ca->size = ca->subsection[0].file_bytes = MAX(ca->size, size);
 	KeReleaseSpinLock(&pfn_lock, old);
-	ExFreePool(was);
 	return STATUS_SUCCESS;
 }
 
-static NTSTATUS data_section(struct FILE_OBJECT *f, u64 *size, u32 prot, bool may_extend,
+static NTSTATUS data_section(struct FILE_OBJECT *f, u64 *size, bool may_extend,
 			     struct control_area **out)
 {
 	struct section_object_pointers *sop = IoSectionPointers(f);
@@ -139,7 +143,6 @@ static NTSTATUS data_section(struct FILE_OBJECT *f, u64 *size, u32 prot, bool ma
 			ca->proto[i] = pte_subsection(&ca->subsection[0], MM_READWRITE);
 		ca = mm_publish_ca(ca, &sop->data, sop);
 	}
-	(void)prot;
 	mutex_lock(&ca->lock);
 	st = bytes > ca->size ? grow_data(ca, bytes) : STATUS_SUCCESS;
 	mutex_unlock(&ca->lock);
@@ -155,7 +158,7 @@ static NTSTATUS data_section(struct FILE_OBJECT *f, u64 *size, u32 prot, bool ma
 #define FILE_WRITE_DATA 0x2u
 #define FILE_EXECUTE	0x20u
 
-static NTSTATUS check_attributes(u32 a, bool file, u32 *reported)
+static NTSTATUS check_attributes(u32 a, bool file, u32 protect, u32 *reported)
 {
 	u32 kind = a & (SEC_COMMIT | SEC_RESERVE | SEC_IMAGE);
 	u32 known = SEC_COMMIT | SEC_RESERVE | SEC_IMAGE | SEC_NOCACHE | SEC_WRITECOMBINE |
@@ -171,6 +174,9 @@ static NTSTATUS check_attributes(u32 a, bool file, u32 *reported)
 		return STATUS_INVALID_PARAMETER_6;
 	if (a & SEC_LARGE_PAGES && (!(a & SEC_COMMIT) || file))
 		return STATUS_INVALID_PARAMETER_6;
+	if (a & SEC_IMAGE && protect != PAGE_READONLY &&
+	    (a & SEC_IMAGE_NO_EXECUTE) == SEC_IMAGE_NO_EXECUTE)
+		return STATUS_INVALID_PAGE_PROTECTION;
 	if (a & SEC_IMAGE)
 		*reported = SEC_FILE | SEC_IMAGE;
 	else
@@ -207,7 +213,7 @@ static NTSTATUS file_section(HANDLE file, u64 *size, u32 prot, u32 attributes,
 		if (!st)
 			*size = (*out)->size;
 	} else if (!st) {
-		st = data_section(f, size, prot,
+		st = data_section(f, size,
 				  MM_BASE(prot) == MM_READWRITE ||
 					  MM_BASE(prot) == MM_EXECUTE_READWRITE,
 				  out);
@@ -216,25 +222,34 @@ static NTSTATUS file_section(HANDLE file, u64 *size, u32 prot, u32 attributes,
 	return st;
 }
 
+/* What views take over from the section's attributes. */
+static void set_attributes(struct section *s, u32 attributes)
+{
+	s->no_change = attributes & SEC_NO_CHANGE;
+	if (s->ca->image)
+		s->no_execute = attributes & SEC_NOCACHE;
+	else if (attributes & (SEC_NOCACHE | SEC_WRITECOMBINE))
+		s->cache = attributes & SEC_NOCACHE ? MM_NOCACHE : MM_WRITECOMBINE;
+}
+
 static NTSTATUS create_section(HANDLE *user_handle, ACCESS_MASK access, const void *user_attributes,
 			       const u64 *user_size, u32 protect, u32 attributes, HANDLE file)
 {
 	u32 prot = mm_make_prot(protect), reported;
 	struct object_attributes oa;
 	struct control_area *ca;
-	struct section *s, *named;
-	bool existed = false;
+	struct section *s;
 	u64 size = 0;
 	HANDLE h = 0;
 	NTSTATUS st;
 
-	st = check_attributes(attributes, file != 0, &reported);
+	st = check_attributes(attributes, file != 0, protect, &reported);
 	if (st)
 		return st;
 	if (!prot || prot == MM_NOACCESS || prot & 0x18)
 		return STATUS_INVALID_PAGE_PROTECTION;
 	if ((user_size && (st = copy_from_user(&size, user_size, 8))) ||
-	    (st = copy_to_user(user_handle, &h, 8)))
+	    (st = ObProbeHandle(user_handle)))
 		return st;
 	if (attributes & SEC_IMAGE && !file)
 		return STATUS_INVALID_FILE_FOR_SECTION;
@@ -249,32 +264,17 @@ static NTSTATUS create_section(HANDLE *user_handle, ACCESS_MASK access, const vo
 		st = mm_large_section(size, prot, &ca);
 	else
 		st = pagefile_section(size, attributes, prot, &ca);
-	if (st)
-		goto out;
-	st = mm_create_section_object(ca, reported, protect, size, &s);
-	if (st) {
-		mm_dereference_ca(ca);
-		goto out;
+	if (!st) {
+		st = mm_create_section_object(ca, reported, protect, file ? size : ca->size, &s);
+		if (st)
+			mm_dereference_ca(ca);
 	}
-	st = ObInsertNamed(&oa, s, (void **)&named, &existed);
-	if (st || existed)
-		ObDereferenceObject(s);
-	if (st)
-		goto out;
-	if (existed && !(oa.attributes & OBJ_OPENIF)) {
-		ObDereferenceObject(named);
-		st = STATUS_OBJECT_NAME_COLLISION;
-		goto out;
+	if (!st) {
+		set_attributes(s, attributes);
+		st = ObInsertObject(&oa, s, access, &h);
 	}
-	st = ObCreateHandle(named, ObMapAccess(&MmSectionType, access), oa.attributes, &h);
-	ObDereferenceObject(named);
-	if (!st)
-		st = copy_to_user(user_handle, &h, 8);
-	if (!st && existed)
-		st = STATUS_OBJECT_NAME_EXISTS;
-out:
 	ObReleaseAttributes(&oa);
-	return st;
+	return ObReturnHandle(user_handle, h, st);
 }
 
 NTSYSCALL NTSTATUS NtCreateSection(HANDLE *handle, ACCESS_MASK access, const void *attributes,
@@ -283,31 +283,47 @@ NTSYSCALL NTSTATUS NtCreateSection(HANDLE *handle, ACCESS_MASK access, const voi
 	return create_section(handle, access, attributes, size, protect, allocation, file);
 }
 
+/* MEM_SECTION_EXTENDED_PARAMETER_TYPE: 1 user-physical flags, 2 node, 3 signing level */
+#define SECTION_USER_PHYSICAL 1u
+#define SECTION_PARAMETERS    4u
+
 NTSYSCALL NTSTATUS NtCreateSectionEx(HANDLE *handle, ACCESS_MASK access, const void *attributes,
 				     const u64 *size, u32 protect, u32 allocation, HANDLE file,
 				     const void *parameters, u32 count)
 {
-	if (count && !parameters)
+	struct {
+		u64 type, value;
+	} p;
+	u32 seen = 0;
+	NTSTATUS st;
+
+	if (count && (!parameters || count >= SECTION_PARAMETERS)) /* one would be there twice */
 		return STATUS_INVALID_PARAMETER;
+	for (u32 i = 0; i < count; i++) {
+		if ((st = copy_from_user(&p, (const u8 *)parameters + i * sizeof(p), sizeof(p))))
+			return st;
+		if (!p.type || p.type >= SECTION_PARAMETERS || seen >> p.type & 1)
+			return STATUS_INVALID_PARAMETER;
+		seen |= 1u << p.type;
+		if (p.type == SECTION_USER_PHYSICAL && p.value) /* AWE sections */
+			return STATUS_NOT_SUPPORTED;
+	}
 	return create_section(handle, access, attributes, size, protect, allocation, file);
 }
 
 NTSYSCALL NTSTATUS NtOpenSection(HANDLE *user_handle, ACCESS_MASK access, const void *attributes)
 {
 	struct object_attributes oa;
-	struct section *s;
 	HANDLE h = 0;
-	NTSTATUS st = ObCaptureAttributes(attributes, &oa);
+	NTSTATUS st = ObProbeHandle(user_handle);
 
+	if (!st)
+		st = attributes ? ObCaptureAttributes(attributes, &oa) : STATUS_INVALID_PARAMETER;
 	if (st)
 		return st;
-	st = ObLookupNamed(&oa, &MmSectionType, (void **)&s);
-	if (!st) {
-		st = ObCreateHandle(s, ObMapAccess(&MmSectionType, access), oa.attributes, &h);
-		ObDereferenceObject(s);
-	}
+	st = ObOpenObjectByName(&oa, &MmSectionType, access, &h);
 	ObReleaseAttributes(&oa);
-	return st ? st : copy_to_user(user_handle, &h, 8);
+	return ObReturnHandle(user_handle, h, st);
 }
 
 NTSYSCALL NTSTATUS NtExtendSection(HANDLE h, u64 *user_size)
@@ -359,6 +375,11 @@ struct section_image {
 	u32 loader_flags, file_size, checksum;
 };
 _Static_assert(sizeof(struct section_image) == 64, "as Windows x64");
+struct section_internal_image {
+	struct section_image image;
+	u32 extended_flags, pad;
+};
+#define IMAGE_DYNAMICALLY_RELOCATED 0x4u
 
 void mm_image_information(const struct control_area *ca, void *out)
 {
@@ -375,6 +396,7 @@ void mm_image_information(const struct control_area *ca, void *out)
 		.dll_characteristics = pe->dll_characteristics,
 		.machine = pe->machine,
 		.contains_code = pe->contains_code,
+		.flags = ca->base != pe->image_base ? IMAGE_DYNAMICALLY_RELOCATED : 0,
 		.loader_flags = pe->loader_flags,
 		.file_size = (u32)pe->file_bytes,
 		.checksum = pe->checksum,
@@ -385,15 +407,17 @@ void mm_image_information(const struct control_area *ca, void *out)
 
 NTSYSCALL NTSTATUS NtQuerySection(HANDLE h, u32 class, void *out, u64 length, u64 *returned)
 {
-	static const u64 need[] = {sizeof(struct section_basic), sizeof(struct section_image)};
+	static const u64 need[] = {sizeof(struct section_basic), sizeof(struct section_image), 8, 8,
+				   sizeof(struct section_internal_image)};
 	union {
 		struct section_basic basic;
-		struct section_image image;
+		struct section_internal_image image;
+		u64 address;
 	} u = {0};
 	struct section *s;
 	NTSTATUS st;
 
-	if (class > 1)
+	if (class >= ARRAY_SIZE(need))
 		return STATUS_INVALID_INFO_CLASS;
 	if (length < need[class])
 		return STATUS_INFO_LENGTH_MISMATCH;
@@ -402,11 +426,13 @@ NTSYSCALL NTSTATUS NtQuerySection(HANDLE h, u32 class, void *out, u64 length, u6
 		return st;
 	if (class == 0) {
 		u.basic.attributes = s->attributes;
-		u.basic.size = s->ca->image ? s->ca->size
-			       : s->ca->file ? s->size
-					     : ALIGN_UP(s->size, PAGE_SIZE);
+		u.basic.size = s->size;
 	} else if (!s->ca->image) {
 		st = STATUS_SECTION_NOT_IMAGE;
+	} else if (class == 2) { /* SectionRelocationInformation */
+		u.address = s->ca->base - s->ca->pe->image_base;
+	} else if (class == 3) { /* SectionOriginalBaseInformation */
+		u.address = s->ca->pe->image_base;
 	} else {
 		mm_image_information(s->ca, &u.image);
 	}

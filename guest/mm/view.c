@@ -35,7 +35,7 @@ struct view_request {
 	u64 base, first, pages;
 	u32 type, prot;
 	u64 lowest, highest;
-	bool inherit;
+	bool inherit, no_change, no_execute;
 };
 
 /* => ca is referenced for the view; on failure the caller keeps that reference */
@@ -43,10 +43,15 @@ static NTSTATUS insert_view(struct view_request *r, u64 *base)
 {
 	struct address_space *as = &r->p->as;
 	MMVAD *v = ExAllocatePool(sizeof(*v), TAG('V', 'a', 'd', 'm'));
+	u64 last = r->base + (r->pages << PAGE_SHIFT) - 1;
 	NTSTATUS st;
 
 	if (!v)
 		return STATUS_INSUFFICIENT_RESOURCES;
+	if (r->base && (r->pages > as->highest >> PAGE_SHIFT || last > as->highest)) {
+		ExFreePool(v);
+		return STATUS_INVALID_PARAMETER_3;
+	}
 	v->type = r->ca->image ? VAD_IMAGE : r->ca->large_pages ? VAD_LARGE : VAD_MAPPED;
 	v->page_bytes = r->ca->large_pages ? LARGE_PAGE_SIZE : 0;
 	v->prot = (u8)(r->ca->image ? MM_EXECUTE_WRITECOPY : r->prot);
@@ -54,6 +59,8 @@ static NTSTATUS insert_view(struct view_request *r, u64 *base)
 	v->ca = r->ca;
 	v->first = r->first;
 	v->inherit = r->inherit;
+	v->no_change = r->no_change;
+	v->no_execute = r->no_execute;
 	v->commit = copy_pages(r->ca, r->first, r->pages, r->prot);
 	if (v->commit && (st = mm_charge(as, v->commit))) {
 		ExFreePool(v);
@@ -98,39 +105,45 @@ static NTSTATUS insert_view(struct view_request *r, u64 *base)
 	return st;
 }
 
+/* Where an image of that size would fit. */
+static NTSTATUS find_room(struct view_request *r, u64 *base)
+{
+	struct address_space *as = &r->p->as;
+	MMVAD probe = {0};
+	NTSTATUS st;
+
+	mutex_lock(&as->lock);
+	st = mm_insert_vad(as, &probe, 0, r->ca->size, MM_GRANULARITY, r->lowest, r->highest,
+			   r->type & MEM_TOP_DOWN);
+	if (!st) {
+		*base = vad_va(&probe);
+		as->virtual_size -= vad_end(&probe) - *base;
+		vad_remove(&as->vads, &probe.node);
+	}
+	mutex_unlock(&as->lock);
+	return st;
+}
+
+/* At the base all processes share, if that is where it may be; else in a copy of its own, relocated
+ * to where it goes: pages cannot be shared then. */
 static NTSTATUS map_image(struct view_request *r, u64 *base, u64 *size)
 {
-	u64 asked = r->base;
-	NTSTATUS st;
+	u64 asked = r->base, shared = r->ca->base;
+	NTSTATUS st = STATUS_CONFLICTING_ADDRESSES;
 
 	r->first = 0;
 	r->pages = r->ca->pages;
-	r->base = asked ? asked : r->ca->base;
-	if (r->base + r->ca->size - 1 > r->highest)
-		st = STATUS_CONFLICTING_ADDRESSES;
-	else if (asked && asked != r->ca->base)
-		st = STATUS_CONFLICTING_ADDRESSES;
-	else
+	r->base = shared;
+	*size = r->ca->size;
+	if (shared + r->ca->size - 1 <= r->highest && shared >= r->lowest &&
+	    (!asked || asked == shared))
 		st = insert_view(r, base);
-	/* Taken: a copy of its own, based where there is room. Pages cannot be shared then. */
-	if (st == STATUS_CONFLICTING_ADDRESSES && r->ca->relocs.pages) {
+	for (u32 tries = 0; st == STATUS_CONFLICTING_ADDRESSES && tries < 8; tries++) {
 		struct control_area *mine;
-		MMVAD probe = {0};
 		u64 to = asked;
 
-		if (!to) {
-			mutex_lock(&r->p->as.lock);
-			st = mm_insert_vad(&r->p->as, &probe, 0, r->ca->size, MM_GRANULARITY,
-					   r->lowest, r->highest, false);
-			if (!st) {
-				to = vad_va(&probe);
-				r->p->as.virtual_size -= vad_end(&probe) - to;
-				vad_remove(&r->p->as.vads, &probe.node);
-			}
-			mutex_unlock(&r->p->as.lock);
-			if (st)
-				return st;
-		}
+		if (asked == shared || (!to && (st = find_room(r, &to))))
+			return st;
 		st = mm_image_control_area(r->ca->file, to, &mine);
 		if (st)
 			return st;
@@ -138,8 +151,11 @@ static NTSTATUS map_image(struct view_request *r, u64 *base, u64 *size)
 		r->ca = mine;
 		r->base = to;
 		st = insert_view(r, base);
+		if (!st)
+			return STATUS_IMAGE_NOT_AT_BASE;
+		if (asked)
+			return st; /* else somebody was quicker: again */
 	}
-	*size = r->ca->size;
 	return st;
 }
 
@@ -151,10 +167,12 @@ NTSTATUS mm_map_view(EPROCESS *p, struct section *s, u64 *base, u64 offset, u64 
 		.ca = s->ca,
 		.base = *base,
 		.type = type,
-		.prot = prot,
+		.prot = MM_BASE(prot) ? prot | s->cache : prot,
 		.lowest = lowest,
 		.highest = highest,
 		.inherit = inherit,
+		.no_change = s->no_change,
+		.no_execute = s->no_execute,
 	};
 	NTSTATUS st;
 
@@ -166,25 +184,17 @@ NTSTATUS mm_map_view(EPROCESS *p, struct section *s, u64 *base, u64 offset, u64 
 		if (MM_BASE(prot) == MM_NOACCESS_BASE || prot & 0x18 ||
 		    mm_prot_bits[prot] & PTE_COW)
 			return STATUS_INVALID_PAGE_PROTECTION;
-	} else if (type & MEM_LARGE_PAGES) {
+	} else if (type & MEM_LARGE_PAGES || (s->ca->image && type & MEM_REPLACE_PLACEHOLDER)) {
 		return STATUS_INVALID_PARAMETER;
 	}
 	mm_reference_ca(s->ca);
 	if (s->ca->image) {
 		st = map_image(&r, base, size);
 	} else {
-		u64 bytes = *size ? *size : s->size > offset ? s->size - offset : 0;
+		u64 bytes = *size ? *size : s->size - MIN(offset, s->size);
 
-		if (offset >= s->size || bytes > s->size - offset) {
-			/* to the end of the last page is still inside */
-			if (offset >= s->size || !bytes ||
-			    bytes > ALIGN_UP(s->size, PAGE_SIZE) - offset || *size > s->size - offset)
-				st = STATUS_INVALID_VIEW_SIZE;
-			else
-				st = STATUS_SUCCESS;
-		} else {
-			st = STATUS_SUCCESS;
-		}
+		st = bytes && offset < s->size && bytes <= s->size - offset ? STATUS_SUCCESS
+									     : STATUS_INVALID_VIEW_SIZE;
 		if (!st) {
 			r.first = offset >> PAGE_SHIFT;
 			r.pages = ALIGN_UP(bytes, PAGE_SIZE) >> PAGE_SHIFT;
@@ -223,12 +233,15 @@ NTSTATUS mm_commit_view(struct address_space *as, MMVAD *v, u64 start, u64 end, 
 	struct control_area *ca = v->ca;
 	u64 fresh = 0;
 	bool flush = false;
+	NTSTATUS st;
 	KIRQL old;
 
 	if (ca->file || ca->image || ca->large_pages)
 		return STATUS_ALREADY_COMMITTED;
-	if (mm_check_view_prot(v, &prot))
-		return STATUS_SECTION_PROTECTION;
+	if ((st = mm_check_view_prot(v, &prot)))
+		return st;
+	if (v->no_change && prot != v->prot)
+		return STATUS_INVALID_PAGE_PROTECTION;
 	for (u64 va = start; va < end; va = ALIGN_DOWN(va, LARGE_PAGE_SIZE) + LARGE_PAGE_SIZE)
 		if (!mm_make_pte(as, va))
 			return STATUS_INSUFFICIENT_RESOURCES;

@@ -254,7 +254,7 @@ NTSTATUS mm_query_image(EPROCESS *p, u64 va, void *out, u64 length, u64 *returne
 	if (v && v->type == VAD_IMAGE) {
 		info.base = vad_va(v);
 		info.size = vad_end(v) - vad_va(v);
-		info.flags = v->ca->no_execute ? 1u << 1 : 0; /* ImageNotExecutable */
+		info.flags = v->no_execute ? 1u << 1 : 0; /* ImageNotExecutable */
 	}
 	mutex_unlock(&p->as.lock);
 	if (!v)

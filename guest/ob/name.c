@@ -300,27 +300,11 @@ static NTSTATUS insert_locked(struct object_attributes *a, void *object, void **
 		return STATUS_SUCCESS;
 	}
 	if (mismatch)
-		return STATUS_OBJECT_TYPE_MISMATCH;
+		return a->attributes & OBJ_OPENIF ? STATUS_OBJECT_TYPE_MISMATCH
+						  : STATUS_OBJECT_NAME_COLLISION;
 	if (!directories[k.directory].user_may_create)
 		return STATUS_ACCESS_DENIED;
 	return add(&k, h, a->attributes & OBJ_PERMANENT);
-}
-
-NTSTATUS ObInsertNamed(struct object_attributes *a, void *object, void **result, bool *existed)
-{
-	NTSTATUS s;
-
-	*result = object;
-	*existed = false;
-	if (!a->chars)
-		return STATUS_SUCCESS;
-	s = check_root(a);
-	if (!NT_SUCCESS(s))
-		return s;
-	mutex_lock(&name_lock);
-	s = insert_locked(a, object, result, existed);
-	mutex_unlock(&name_lock);
-	return s;
 }
 
 NTSTATUS ObInsertObject(struct object_attributes *a, void *object, ACCESS_MASK access,
@@ -369,18 +353,6 @@ static NTSTATUS lookup_locked(struct object_attributes *a, const struct object_t
 static NTSTATUS check_name(struct object_attributes *a)
 {
 	return a->chars ? check_root(a) : STATUS_OBJECT_PATH_SYNTAX_BAD;
-}
-
-NTSTATUS ObLookupNamed(struct object_attributes *a, const struct object_type *type, void **object)
-{
-	NTSTATUS s = check_name(a);
-
-	if (!NT_SUCCESS(s))
-		return s;
-	mutex_lock(&name_lock);
-	s = lookup_locked(a, type, object);
-	mutex_unlock(&name_lock);
-	return s;
 }
 
 NTSTATUS ObOpenObjectByName(struct object_attributes *a, const struct object_type *type,

@@ -26,6 +26,7 @@ struct object_type {
 	const char *name;
 	u32 dispatcher_offset; /* of its struct dispatcher; NOT_WAITABLE without */
 	ACCESS_MASK generic_read, generic_write, generic_execute, all_access;
+	ACCESS_MASK own_rights; /* rights that must be asked for by name, all_access not having them */
 	ACCESS_MASK implied[2][2]; /* who is granted the first gets the second, too */
 	void (*close)(struct EPROCESS *p, void *object, u32 handles_left);
 	void (*destroy)(void *object);
@@ -78,11 +79,6 @@ NTSTATUS ObReferenceObjectByHandle(HANDLE h, ACCESS_MASK access, const struct ob
 NTSTATUS ObQueryHandleAccess(HANDLE h, ACCESS_MASK *access);
 NTSTATUS ObCloseHandle(HANDLE h);
 
-/* The namespace of named objects: finds or inserts. With a name in `a`, an object of the same type
- * by that name is returned referenced, with *existed set; otherwise `object` gets the name and is
- * returned. STATUS_OBJECT_TYPE_MISMATCH, STATUS_OBJECT_PATH_*. */
-NTSTATUS ObInsertNamed(struct object_attributes *a, void *object, void **result, bool *existed);
-NTSTATUS ObLookupNamed(struct object_attributes *a, const struct object_type *type, void **object);
 /* Maps GENERIC_* and MAXIMUM_ALLOWED to the type's own bits, and drops those it does not have. */
 ACCESS_MASK ObMapAccess(const struct object_type *type, ACCESS_MASK access);
 

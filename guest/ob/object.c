@@ -109,7 +109,7 @@ const struct object_type *ObGetType(const void *object)
 
 ACCESS_MASK ObMapAccess(const struct object_type *type, ACCESS_MASK access)
 {
-	ACCESS_MASK mapped = access & type->all_access;
+	ACCESS_MASK mapped = access & (type->all_access | type->own_rights);
 
 	if (access & GENERIC_READ)
 		mapped |= type->generic_read;

@@ -201,9 +201,11 @@ static NTSTATUS map_image(EPROCESS *p, struct control_area *ca, u64 *base)
 {
 	struct section s = {.ca = ca, .size = ca->size, .prot = MM_EXECUTE_READWRITE};
 	u64 size = 0;
+	NTSTATUS st;
 
 	*base = 0;
-	return mm_map_view(p, &s, base, 0, &size, 0, MM_EXECUTE_WRITECOPY, 0, p->as.highest, false);
+	st = mm_map_view(p, &s, base, 0, &size, 0, MM_EXECUTE_WRITECOPY, 0, p->as.highest, false);
+	return NT_SUCCESS(st) ? STATUS_SUCCESS : st; /* elsewhere than at its base will do */
 }
 
 static void set_name(EPROCESS *p, const u16 *path, u32 chars)

@@ -74,11 +74,14 @@ static struct module *find_loaded(PCWSTR file, BOOLEAN by_path)
 struct module *find_module_by_name(PCWSTR name)
 {
 	WCHAR file[MAX_NAME];
+	struct module *m;
 
 	name = redirect_name(name);
 	if (!complete_name(file, MAX_NAME, name))
 		return NULL;
-	return find_loaded(file, base_name(file) != file);
+	m = find_loaded(file, base_name(file) != file);
+	/* Always there, programs believe; its functions are kernel32's. */
+	return m || _wcsicmp(file, L"kernelbase.dll") ? m : find_loaded(L"kernel32.dll", FALSE);
 }
 
 struct module *find_module_by_address(const void *p)
@@ -262,6 +265,11 @@ static NTSTATUS map_file(HANDLE file, PCWSTR full, struct module **out)
 	    nt->FileHeader.Machine != IMAGE_FILE_MACHINE_AMD64) {
 		NtUnmapViewOfSection(NtCurrentProcess(), base);
 		return STATUS_INVALID_IMAGE_FORMAT;
+	}
+	if (status == STATUS_IMAGE_NOT_AT_BASE &&
+	    nt->FileHeader.Characteristics & IMAGE_FILE_RELOCS_STRIPPED) {
+		NtUnmapViewOfSection(NtCurrentProcess(), base); /* it can run nowhere else */
+		return STATUS_CONFLICTING_ADDRESSES;
 	}
 	RtlInitUnicodeString(&path, full);
 	*out = add_module(base, &path);
