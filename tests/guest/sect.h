@@ -3,7 +3,6 @@
 #ifndef NTMM_TESTS_GUEST_SECT_H
 #define NTMM_TESTS_GUEST_SECT_H
 
-#define _WIN32_WINNT 0x0a00
 #include "tests/guest/vm.h"
 #include <winternl.h>
 #include <string.h>
