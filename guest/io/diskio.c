@@ -202,9 +202,13 @@ NTSTATUS disk_write(struct FILE_OBJECT *f, const void *user, u32 bytes, u64 offs
 		s = copy_from_user(bounce.data, (const u8 *)user + *done, part);
 		if (s != STATUS_SUCCESS)
 			break;
+		/* Before, so that a flush of older bytes cannot come later; after, for pages that were
+		 * read meanwhile. */
+		if (b->section.data)
+			MmUpdateMappedFile(&b->section, offset + *done, bounce.data, part, false);
 		s = disk_write_kernel(b, offset + *done, bounce.data, part, &got);
 		if (b->section.data && got)
-			MmUpdateMappedFile(&b->section, offset + *done, bounce.data, got);
+			MmUpdateMappedFile(&b->section, offset + *done, bounce.data, got, true);
 		*done += got;
 		if (s != STATUS_SUCCESS)
 			break;
@@ -218,10 +222,14 @@ NTSTATUS disk_write(struct FILE_OBJECT *f, const void *user, u32 bytes, u64 offs
 NTSTATUS IoSetFileSize(struct FILE_OBJECT *f, u64 bytes)
 {
 	struct p9_attr a = {.size = bytes};
+	NTSTATUS s;
 
 	if (!f->fcb || f->fcb->directory || f->fcb->write_fid == P9_NOFID)
 		return STATUS_INVALID_DEVICE_REQUEST;
-	return p9_setattr(f->fcb->session, f->fcb->write_fid, P9_SET_SIZE, &a);
+	s = p9_setattr(f->fcb->session, f->fcb->write_fid, P9_SET_SIZE, &a);
+	if (s == STATUS_SUCCESS && f->fcb->section.data)
+		MmFileGrew(&f->fcb->section, bytes);
+	return s;
 }
 
 NTSTATUS disk_set_size(struct FILE_OBJECT *f, u64 bytes)

@@ -78,7 +78,10 @@ bool MmCanFileBeWritten(struct section_object_pointers *p);
 /* Before data is read from the host: dirty mapped pages of the range reach the file. */
 void MmFlushMappedFile(struct section_object_pointers *p, u64 offset, u64 bytes);
 /* After data was written to the host: mapped pages of the range show it. */
-void MmUpdateMappedFile(struct section_object_pointers *p, u64 offset, const void *data, u32 bytes);
+void MmUpdateMappedFile(struct section_object_pointers *p, u64 offset, const void *data, u32 bytes,
+			bool written);
+/* The file has become that long. */
+void MmFileGrew(struct section_object_pointers *p, u64 bytes);
 
 /* ---- console (io/console.c) ---- */
 /* Writes to the host's stdout or stderr (NTMM_CONSOLE_*). Blocks until the host has it. PASSIVE. */

@@ -129,7 +129,7 @@ static void destroy(struct control_area *ca)
 {
 	if (ca->file && !ca->image)
 		mm_flush_pages(ca, 0, ca->pages);
-	mm_wait_for_writes(ca);
+	mm_wait_for_writes(ca, 0, ca->pages);
 	mm_free_prototypes(ca);
 	mm_free_large_section(ca);
 	if (ca->charged)

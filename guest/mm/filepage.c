@@ -167,6 +167,25 @@ bool mm_write_file_cluster(pfn_t head, KIRQL irql)
 	return NT_SUCCESS(st);
 }
 
+#define SCAN 512u /* prototypes looked at before F is let go */
+
+/* The next run of modified pages from *at on, marked as being written; *at is behind it then. */
+static u64 next_run(struct control_area *ca, u64 *at, u64 end, struct outpage *o)
+{
+	KIRQL old = KeAcquireSpinLock(&pfn_lock);
+	u64 i = *at, stop = MIN(end, i + SCAN), start;
+	pfn_t p;
+
+	while (i < stop && !dirty_frame(ca->proto[i], true))
+		i++;
+	start = i;
+	for (; i < end && o->n < MM_CLUSTER && (p = dirty_frame(ca->proto[i], true)); i++)
+		begin_write(o, p);
+	KeReleaseSpinLock(&pfn_lock, old);
+	*at = i;
+	return start;
+}
+
 NTSTATUS mm_flush_pages(struct control_area *ca, u64 first, u64 count)
 {
 	NTSTATUS result = STATUS_SUCCESS;
@@ -176,62 +195,58 @@ NTSTATUS mm_flush_pages(struct control_area *ca, u64 first, u64 count)
 		return STATUS_SUCCESS;
 	while (i < end) {
 		struct outpage o = {0};
-		KIRQL old = KeAcquireSpinLock(&pfn_lock);
-		struct subsection *s = mm_subsection_of(ca, i);
-		u64 start;
+		u64 start = next_run(ca, &i, end, &o);
 		NTSTATUS st;
-		pfn_t p;
 
-		while (i < end && !dirty_frame(ca->proto[i], true))
-			i++;
-		start = i;
-		for (; i < end && o.n < MM_CLUSTER && (p = dirty_frame(ca->proto[i], true)); i++)
-			begin_write(&o, p);
-		KeReleaseSpinLock(&pfn_lock, old);
 		if (!o.n)
-			break;
-		st = transfer(s, start - s->first, &o);
+			continue;
+		st = transfer(ca->subsection, start, &o);
 		end_write(&o, st);
 		if (!NT_SUCCESS(st))
 			result = st;
 	}
-	mm_wait_for_writes(ca);
+	mm_wait_for_writes(ca, first, end);
 	return result;
 }
 
-/* Until no page of it is being written. => PASSIVE */
-void mm_wait_for_writes(struct control_area *ca)
+/* Until no page of [first, end) is being written, by whomever. => PASSIVE */
+void mm_wait_for_writes(struct control_area *ca, u64 first, u64 end)
 {
 	const s64 step = -10000; /* 1 ms */
 
-	for (;;) {
+	for (u64 i = first; i < end;) {
 		KIRQL old = KeAcquireSpinLock(&pfn_lock);
 		bool busy = false;
 
-		for (u64 i = 0; i < ca->pages && !busy; i++) {
+		for (u64 stop = MIN(end, i + SCAN); i < stop; i++) {
 			enum pte_kind k = pte_kind(ca->proto[i]);
 
-			if (k == PTE_K_TRANSITION || k == PTE_K_VALID)
-				busy = mm_pfn[pte_pfn(ca->proto[i])].flags & PFN_F_WRITING;
+			busy = (k == PTE_K_TRANSITION || k == PTE_K_VALID) &&
+			       mm_pfn[pte_pfn(ca->proto[i])].flags & PFN_F_WRITING;
+			if (busy)
+				break;
 		}
 		KeReleaseSpinLock(&pfn_lock, old);
-		if (!busy)
-			return;
-		KeDelayExecution(KERNEL_MODE, false, &step);
+		if (busy)
+			KeDelayExecution(KERNEL_MODE, false, &step);
 	}
 }
 
-void mm_harvest_dirty(struct address_space *as, MMVAD *v, u64 start, u64 end)
+void mm_harvest_dirty(struct address_space *as, u64 start, u64 end)
 {
 	bool flush = false;
 
 	for (u64 va = start; va < end; va += PAGE_SIZE) {
-		MMPTE *pte = mm_find_pte(as, va);
+		MMPTE *pte;
 		KIRQL old;
 
-		if (!pte || (*pte & (PTE_VALID | PTE_DIRTY)) != (PTE_VALID | PTE_DIRTY))
-			continue;
-		if (!(mm_pfn[pte_pfn(*pte)].flags & PFN_F_PROTOTYPE))
+		if (va == start || !(va & (LARGE_PAGE_SIZE - 1)))
+			va = mm_skip_absent(as, va, end);
+		if (va >= end)
+			break;
+		pte = mm_find_pte(as, va);
+		if ((*pte & (PTE_VALID | PTE_DIRTY)) != (PTE_VALID | PTE_DIRTY) ||
+		    !(mm_pfn[pte_pfn(*pte)].flags & PFN_F_PROTOTYPE))
 			continue;
 		old = KeAcquireSpinLock(&pfn_lock);
 		mm_pfn[pte_pfn(*pte)].flags |= PFN_F_MODIFIED;
@@ -239,17 +254,11 @@ void mm_harvest_dirty(struct address_space *as, MMVAD *v, u64 start, u64 end)
 		__atomic_fetch_and(pte, ~PTE_DIRTY, __ATOMIC_SEQ_CST);
 		flush = true;
 	}
-	(void)v;
 	if (flush)
 		ke_flush_tlb_all(as->cpus);
 }
 
 /* ---- what io asks (fs.h) ---- */
-
-bool MmCanFileBeTruncated(struct section_object_pointers *p, u64 size);
-bool MmCanFileBeWritten(struct section_object_pointers *p);
-void MmFlushMappedFile(struct section_object_pointers *p, u64 offset, u64 bytes);
-void MmUpdateMappedFile(struct section_object_pointers *p, u64 offset, const void *data, u32 bytes);
 
 bool MmCanFileBeTruncated(struct section_object_pointers *p, u64 size)
 {
@@ -257,7 +266,7 @@ bool MmCanFileBeTruncated(struct section_object_pointers *p, u64 size)
 	bool yes = true;
 
 	if (ca) {
-		yes = !ca->views || size >= ca->size;
+		yes = ca->refs == 1 || size >= ca->size; /* ours is one; sections count as views do */
 		mm_dereference_ca(ca);
 	}
 	return yes && MmCanFileBeWritten(p);
@@ -280,19 +289,44 @@ bool MmCanFileBeWritten(struct section_object_pointers *p)
 void MmFlushMappedFile(struct section_object_pointers *p, u64 offset, u64 bytes)
 {
 	struct control_area *ca = mm_find_ca(&p->data);
-	u64 first = offset >> PAGE_SHIFT;
+	u64 first = offset >> PAGE_SHIFT, count;
 
 	if (!ca)
 		return;
-	mm_harvest_all(ca);
-	if (first < ca->pages)
-		mm_flush_pages(ca, first,
-			       bytes > ca->size ? ca->pages
-						: ((offset + bytes + PAGE_SIZE - 1) >> PAGE_SHIFT) - first);
+	if (first < ca->pages) {
+		bytes = MIN(bytes, (ca->pages << PAGE_SHIFT) - offset);
+		count = ((offset + bytes + PAGE_SIZE - 1) >> PAGE_SHIFT) - first;
+		mm_harvest_all(ca, first, count);
+		mm_flush_pages(ca, first, count);
+	}
 	mm_dereference_ca(ca);
 }
 
-void MmUpdateMappedFile(struct section_object_pointers *p, u64 offset, const void *data, u32 bytes)
+/* The file is this long now: what it has more of its last page is no longer beyond its end. */
+static void note_growth(struct control_area *ca, u64 bytes)
+{
+	KIRQL old;
+
+	mutex_lock(&ca->lock);
+	old = KeAcquireSpinLock(&pfn_lock);
+	bytes = MIN(bytes, ca->pages << PAGE_SHIFT);
+	ca->size = ca->subsection[0].file_bytes = MAX(ca->size, bytes);
+	KeReleaseSpinLock(&pfn_lock, old);
+	mutex_unlock(&ca->lock);
+}
+
+void MmFileGrew(struct section_object_pointers *p, u64 bytes)
+{
+	struct control_area *ca = mm_find_ca(&p->data);
+
+	if (!ca)
+		return;
+	note_growth(ca, bytes);
+	mm_dereference_ca(ca);
+}
+
+void MmUpdateMappedFile(struct section_object_pointers *p, u64 offset, const void *data, u32 bytes,
+			bool written)
 {
 	struct control_area *ca = mm_find_ca(&p->data);
 
@@ -309,10 +343,17 @@ void MmUpdateMappedFile(struct section_object_pointers *p, u64 offset, const voi
 			old = KeAcquireSpinLock(&pfn_lock);
 			v = ca->proto[page];
 		}
-		if (pte_kind(v) == PTE_K_VALID || pte_kind(v) == PTE_K_TRANSITION)
+		if (pte_kind(v) == PTE_K_VALID || pte_kind(v) == PTE_K_TRANSITION) {
+			MMPFN *f = &mm_pfn[pte_pfn(v)];
+
 			memcpy((u8 *)pfn_to_va(pte_pfn(v)) + in, (const u8 *)data + at, part);
+			if (f->flags & PFN_F_WRITING) /* older bytes are under way to the file */
+				f->flags |= PFN_F_MODIFIED;
+		}
 		KeReleaseSpinLock(&pfn_lock, old);
 		at += part;
 	}
+	if (written)
+		note_growth(ca, offset + bytes);
 	mm_dereference_ca(ca);
 }

@@ -262,7 +262,7 @@ NTSYSCALL NTSTATUS NtFlushVirtualMemory(HANDLE process, u64 *user_base, u64 *use
 	} else if (!v->ca->file || v->ca->image) {
 		st = STATUS_NOT_MAPPED_DATA;
 	} else {
-		mm_harvest_dirty(&p->as, v, start, end);
+		mm_harvest_dirty(&p->as, start, end);
 		ca = v->ca;
 		mm_reference_ca(ca);
 		first = v->first + (start >> PAGE_SHIFT) - v->node.start;

@@ -463,7 +463,7 @@ NTSTATUS mm_image_control_area(struct FILE_OBJECT *f, u64 private_base, struct c
 NTSTATUS mm_map_view(EPROCESS *p, struct section *s, u64 *base, u64 offset, u64 *size, u32 type,
 		     u32 prot, u64 lowest, u64 highest, bool inherit);
 /* Harvests dirty bits of a view's range (=> A) */
-void mm_harvest_dirty(struct address_space *as, MMVAD *v, u64 start, u64 end);
+void mm_harvest_dirty(struct address_space *as, u64 start, u64 end);
 /* Writes the modified pages first .. first + count - 1 to the file. => PASSIVE */
 NTSTATUS mm_flush_pages(struct control_area *ca, u64 first, u64 count);
 NTSTATUS mm_create_section_object(struct control_area *ca, u32 attributes, u32 win32_prot, u64 size,
@@ -480,9 +480,9 @@ struct control_area *mm_publish_ca(struct control_area *ca, void **where,
 void mm_forget_image(struct section_object_pointers *p);
 NTSTATUS mm_relocate_image_page(struct control_area *ca, u64 page, u8 *bytes);
 NTSTATUS mm_find_image_export(struct control_area *ca, const char *name, u32 *rva);
-void mm_wait_for_writes(struct control_area *ca);
-/* Dirty bits of every view of ca, in every process. => PASSIVE, A not held */
-void mm_harvest_all(struct control_area *ca);
+void mm_wait_for_writes(struct control_area *ca, u64 first, u64 end);
+/* Dirty bits of these pages in every view of ca, in every process. => PASSIVE, A not held */
+void mm_harvest_all(struct control_area *ca, u64 first, u64 count);
 
 /* ---- working sets (wset.c), writer (writer.c) ---- */
 u64 mm_trim_space(struct address_space *as, u64 want, u32 min_age); /* takes A */

@@ -267,7 +267,7 @@ NTSTATUS mm_commit_view(struct address_space *as, MMVAD *v, u64 start, u64 end, 
 	return STATUS_SUCCESS;
 }
 
-void mm_harvest_all(struct control_area *ca)
+void mm_harvest_all(struct control_area *ca, u64 first, u64 count)
 {
 	mutex_lock(&mm_spaces_lock);
 	LIST_FOR_EACH(e, &mm_spaces) {
@@ -276,9 +276,15 @@ void mm_harvest_all(struct control_area *ca)
 		mutex_lock(&as->lock);
 		for (struct vad_node *n = vad_first(&as->vads); n; n = vad_next(n)) {
 			MMVAD *v = CONTAINER_OF(n, MMVAD, node);
+			u64 from, to;
 
-			if (v->ca == ca && writes(v->prot))
-				mm_harvest_dirty(as, v, vad_va(v), vad_end(v));
+			if (v->ca != ca || !writes(v->prot))
+				continue;
+			from = MAX(first, v->first);
+			to = MIN(first + count, v->first + (n->end + 1 - n->start));
+			if (from < to)
+				mm_harvest_dirty(as, (n->start + from - v->first) << PAGE_SHIFT,
+						 (n->start + to - v->first) << PAGE_SHIFT);
 		}
 		mutex_unlock(&as->lock);
 	}
