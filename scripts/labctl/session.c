@@ -105,12 +105,13 @@ static void greet(struct session *s)
 	while (got < sizeof(hello)) {
 		struct pollfd poller = {.fd = s->port, .events = POLLIN};
 		poll(&poller, 1, -1);
-		if (!(poller.revents & POLLIN)) { /* nobody there; SIGIO says when one comes */
+		size_t n = port_read(s->port, bytes + got, sizeof(hello) - got);
+		if (n == 0) { /* nobody there (a port says POLLIN then, too); SIGIO: one comes */
 			static const struct timespec wait = {.tv_sec = 1};
 			sigtimedwait(&sigio, NULL, &wait);
 			continue;
 		}
-		got += port_read(s->port, bytes + got, sizeof(hello) - got);
+		got += n;
 		while (got >= sizeof(hello.frame) &&
 		       (hello.frame.type != LAB_HELLO || hello.frame.bytes != sizeof(hello.nonce)))
 			memmove(bytes, bytes + 1, --got);
@@ -198,14 +199,15 @@ static void handle_frame(struct session *s)
 	}
 }
 
-static void read_port(struct session *s)
+/* Takes what has come; false if nothing had. */
+static bool read_port(struct session *s)
 {
-	for (;;) {
+	for (bool any = false;; any = true) {
 		if (s->frame_got < sizeof(s->frame)) {
 			size_t n = port_read(s->port, (char *)&s->frame + s->frame_got,
 					     sizeof(s->frame) - s->frame_got);
 			if (n == 0)
-				return;
+				return any;
 			s->frame_got += n;
 			if (s->frame_got < sizeof(s->frame))
 				continue;
@@ -213,14 +215,14 @@ static void read_port(struct session *s)
 			    s->frame.bytes <= LAB_MAX_RUN ? malloc(s->frame.bytes + 1) : NULL;
 			if (!s->payload) {
 				s->hung_up = true;
-				return;
+				return true;
 			}
 		}
 		size_t have = s->frame_got - sizeof(s->frame);
 		if (have < s->frame.bytes) {
 			size_t n = port_read(s->port, s->payload + have, s->frame.bytes - have);
 			if (n == 0)
-				return;
+				return any;
 			s->frame_got += n;
 			continue;
 		}
@@ -230,7 +232,7 @@ static void read_port(struct session *s)
 		s->payload = NULL;
 		s->frame_got = 0;
 		if (s->hung_up || out_room(s) < 1024)
-			return;
+			return true;
 	}
 }
 
@@ -312,9 +314,9 @@ static bool turn(struct session *s)
 	poll(p, sizeof(p) / sizeof(p[0]), -1);
 	if (p[0].revents & POLLOUT)
 		flush_out(s);
-	if (p[0].revents & POLLIN)
-		read_port(s);
-	else if (p[0].revents & (POLLHUP | POLLERR))
+	/* Without a host's end the port says POLLIN as well as POLLHUP, and gives nothing. */
+	bool came = (p[0].revents & POLLIN) && read_port(s);
+	if (!came && (p[0].revents & (POLLHUP | POLLERR)))
 		return await_return(s);
 	s->gone_turns = 0;
 	if (s->hung_up)
