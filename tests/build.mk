@@ -57,9 +57,9 @@ check: $(CHECK_PROGS)
 GUEST_C := hello args exitcode stdin_echo crash guardpage demand_zero protect threads commit_limit \
 	stack inpage_error corrupt hog objects conditions pte_states
 # The memory calls of ntdll.dll itself:
-GUEST_VM := vm_extended large_pages awe vm_lock vm_copy write_watch vm_advice working_set large_sections vm_fuzz vm_fuzz_shared
+GUEST_VM := vm_extended large_pages awe vm_lock vm_copy write_watch vm_advice working_set large_sections vm_fuzz vm_fuzz_shared vm_stack
 GUEST_C += $(GUEST_VM)
-GUEST_C += files pipes pool
+GUEST_C += files pipes pipes_async pool
 # Processes and jobs:
 GUEST_PROC := proc_create proc_info proc_memory proc_job proc_many proc_orphan proc_stress
 GUEST_C += $(GUEST_PROC)
@@ -71,6 +71,7 @@ $(foreach test,$(GUEST_SECT),$(eval GUEST_LIBS_$(test) := -lntdll -lpsapi))
 GUEST_CXX := cxx
 $(foreach test,$(GUEST_VM),$(eval GUEST_LIBS_$(test) := -lntdll))
 GUEST_LIBS_inpage_error := -lntdll
+GUEST_LIBS_pipes_async := -lntdll
 GUEST_LIBS_corrupt := -lntdll
 GUEST_LIBS_objects := -lntdll
 GUEST_LIBS_pte_states := -lntdll

@@ -1,7 +1,9 @@
 /* NtDeviceIoControlFile, NtFsControlFile, NtCancelIoFile, NtCreateNamedPipeFile. */
 #include "guest/io/syscalls.h"
 #include "guest/io/device.h"
+#include "guest/io/pending.h"
 #include "guest/io/pipe.h"
+#include "guest/ps/ps.h"
 
 /* FSCTL_PIPE_* of the public ntifs.h / winioctl.h */
 #define FSCTL_PIPE_DISCONNECT 0x00110004u
@@ -124,6 +126,9 @@ NTSYSCALL NTSTATUS NtFsControlFile(HANDLE h, HANDLE event, void *apc, void *apc_
 		return s;
 	c.f = r.f;
 	s = run_control(&c, code);
+	if (s == STATUS_PENDING)
+		return pending_add(&r, code == FSCTL_PIPE_LISTEN ? PENDING_LISTEN : PENDING_READ,
+				   c.out, c.out_bytes);
 	return request_end(&r, s, c.information);
 }
 
@@ -143,13 +148,36 @@ NTSYSCALL NTSTATUS NtDeviceIoControlFile(HANDLE h, HANDLE event, void *apc, void
 	return s == STATUS_SUCCESS ? request_end(&r, STATUS_INVALID_DEVICE_REQUEST, 0) : s;
 }
 
-/* Requests end within their call, so there is never one to cancel. */
+/* => what is to be cancelled; any: none is no error. The cancelled file's own event stays its. */
+static NTSTATUS cancel(HANDLE h, const struct ETHREAD *thread, const void *which, void *iosb, bool any)
+{
+	IO_STATUS_BLOCK v = {0};
+	struct FILE_OBJECT *f;
+	NTSTATUS s = copy_from_user(&v, iosb, sizeof v);
+
+	if (s != STATUS_SUCCESS)
+		return s;
+	s = ObReferenceObjectByHandle(h, 0, &IoFileType, (void **)&f);
+	if (s != STATUS_SUCCESS)
+		return s;
+	if (!pending_cancel(f, thread, which) && !any)
+		s = STATUS_NOT_FOUND;
+	ObDereferenceObject(f);
+	v = (IO_STATUS_BLOCK){(u32)s, 0};
+	copy_to_user(iosb, &v, sizeof v);
+	return s;
+}
+
+/* The calling thread's requests on the file. */
 NTSYSCALL NTSTATUS NtCancelIoFile(HANDLE h, void *iosb)
 {
-	struct request r;
-	NTSTATUS s = request_begin(&r, h, 0, 0, iosb);
+	return cancel(h, PsGetCurrentThread(), NULL, iosb, true);
+}
 
-	return s == STATUS_SUCCESS ? request_end(&r, STATUS_SUCCESS, 0) : s;
+/* Any thread's; which NULL: all of them. */
+NTSYSCALL NTSTATUS NtCancelIoFileEx(HANDLE h, const void *which, void *iosb)
+{
+	return cancel(h, NULL, which, iosb, false);
 }
 
 /* The name: below a handle of \Device\NamedPipe\, or a full path. Empty below one: anonymous. */

@@ -6,6 +6,7 @@
  * file can be paged after its handles are closed.
  */
 #include "guest/io/fs.h"
+#include "guest/io/pending.h"
 
 #define BUCKETS 64
 
@@ -16,6 +17,7 @@ void fs_init(void)
 {
 	mutex_init(&fs_lock);
 	pipe_init();
+	pending_init();
 	for (u32 i = 0; i < BUCKETS; i++)
 		list_init(&table[i]);
 }

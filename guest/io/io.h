@@ -9,6 +9,8 @@
 
 #include "guest/ke/ke.h"
 
+struct ETHREAD;
+void IoCancelThread(struct ETHREAD *t); /* its pending requests end with STATUS_CANCELLED */
 void IoInitSystem(void); /* finds and starts all devices; bug checks without a drive C: */
 
 /* ---- pagefiles (io/pagedisk.c) ---- */

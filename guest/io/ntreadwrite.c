@@ -3,9 +3,12 @@
  *
  * A synchronous file object has a current position and serializes its requests (f->lock); consoles
  * and pipes have no position and are not held up by each other. An asynchronous one needs a byte
- * offset. All requests are carried out before the call returns.
+ * offset. Requests are carried out before the call returns, but for reads of an empty pipe whose
+ * handle is asynchronous (pending.c).
  */
+#include "guest/io/pending.h"
 #include "guest/io/syscalls.h"
+#include "guest/mm/mm.h"
 #include "guest/ps/ps.h"
 
 #define OFFSET_END     (-1ll) /* FILE_WRITE_TO_END_OF_FILE */
@@ -107,6 +110,8 @@ static NTSTATUS run(struct transfer *t, HANDLE h, HANDLE event, const void *apc,
 	s = capture(t, offset, key);
 	if (s != STATUS_SUCCESS)
 		goto end;
+	if (!t->write)
+		MmNoteWrites((u64)t->user, t->bytes); /* the whole buffer, however much comes */
 	if (is_folder(f) || !(t->write ? (void *)f->ops->write : (void *)f->ops->read))
 		s = STATUS_INVALID_DEVICE_REQUEST;
 	else if (!t->bytes)
@@ -115,6 +120,8 @@ static NTSTATUS run(struct transfer *t, HANDLE h, HANDLE event, const void *apc,
 		s = disk_transfer(t, &done);
 	else
 		s = move_data(t, 0, &done);
+	if (s == STATUS_PENDING)
+		return pending_add(&t->r, PENDING_READ, t->user, t->bytes);
 end:
 	t->r.transfer = true;
 	PsCountIo(t->write ? IO_WRITE : IO_READ, done);

@@ -9,6 +9,7 @@
  * The client of an earlier connection is told by its number (f->connection), so that a server may
  * listen again while the old client still has its handle.
  */
+#include "guest/io/pending.h"
 #include "guest/io/pipe.h"
 
 #define QUOTA_DEFAULT 0x1000u
@@ -53,6 +54,7 @@ static void pipe_cleanup(struct FILE_OBJECT *f)
 {
 	struct pipe_instance *i = f->pipe;
 
+	pending_cancel(f, NULL, NULL);
 	mutex_lock(&pipe_lock);
 	mutex_lock(&i->lock);
 	if (f->pipe_side == PIPE_SERVER || f->connection == i->connection) {
@@ -338,8 +340,23 @@ NTSTATUS pipe_listen(struct FILE_OBJECT *f)
 	}
 	mutex_unlock(&i->lock);
 	mutex_unlock(&pipe_lock);
+	if (wait && !is_synchronous(f))
+		return STATUS_PENDING;
 	if (wait)
 		s = KeWaitForSingleObject(&i->changed, USER_MODE, false, NULL);
+	return s;
+}
+
+NTSTATUS pipe_listen_state(struct FILE_OBJECT *f)
+{
+	struct pipe_instance *i = f->pipe;
+	NTSTATUS s;
+
+	mutex_lock(&i->lock);
+	s = i->state == PIPE_LISTENING	    ? STATUS_PENDING
+	    : i->state == PIPE_DISCONNECTED ? STATUS_PIPE_DISCONNECTED
+					    : STATUS_SUCCESS;
+	mutex_unlock(&i->lock);
 	return s;
 }
 

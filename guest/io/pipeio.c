@@ -2,6 +2,7 @@
  * Data of pipes: two queues of chunks an instance. A writer waits while its queue is full, a reader
  * while it is empty; both wait without the lock, on an event that is reset under it.
  */
+#include "guest/io/pending.h"
 #include "guest/io/pipe.h"
 
 #define CHUNK_LEAST 512u
@@ -31,6 +32,7 @@ void pipe_wake(struct pipe_instance *i)
 		KeSetEvent(&i->queue[side].data);
 		KeSetEvent(&i->queue[side].room);
 	}
+	pending_poke();
 }
 
 /* A client of an earlier connection sees a disconnected pipe, whatever the server does now. */
@@ -71,15 +73,22 @@ static NTSTATUS wait_unlocked(struct pipe_instance *i, KEVENT *e)
 	return KeWaitForSingleObject(e, USER_MODE, false, NULL);
 }
 
+static NTSTATUS copy_to_kernel(void *to, const void *from, size_t bytes)
+{
+	memcpy(to, from, bytes);
+	return STATUS_SUCCESS;
+}
+
 /* Moves data out of the queue: of one message, or as much as there is. => Q, queue not empty */
-static NTSTATUS take(struct FILE_OBJECT *f, struct pipe_queue *q, void *user, u32 bytes, u32 *done)
+static NTSTATUS take(struct FILE_OBJECT *f, struct pipe_queue *q, void *to, u32 bytes, u32 *done,
+		     NTSTATUS (*copy)(void *to, const void *from, size_t bytes))
 {
 	bool by_message = f->pipe->by_message[f->pipe_side];
 
 	while (!list_empty(&q->chunks)) {
 		struct pipe_chunk *c = CONTAINER_OF(q->chunks.next, struct pipe_chunk, entry);
 		u32 part = MIN(bytes - *done, c->bytes - c->consumed);
-		NTSTATUS s = copy_to_user((u8 *)user + *done, c->data + c->consumed, part);
+		NTSTATUS s = copy((u8 *)to + *done, c->data + c->consumed, part);
 
 		if (s != STATUS_SUCCESS)
 			return s;
@@ -110,11 +119,13 @@ NTSTATUS pipe_read(struct FILE_OBJECT *f, void *user, u32 bytes, u64 offset, u32
 		mutex_lock(&i->lock);
 		s = pipe_state(f);
 		if ((s == STATUS_SUCCESS || s == STATUS_PIPE_CLOSING) && !list_empty(&q->chunks))
-			s = take(f, q, user, bytes, done);
+			s = take(f, q, user, bytes, done, copy_to_user);
 		else if (s == STATUS_PIPE_CLOSING)
 			s = STATUS_PIPE_BROKEN;
 		else if (s == STATUS_SUCCESS && i->no_wait[f->pipe_side])
 			s = STATUS_PIPE_EMPTY;
+		else if (s == STATUS_SUCCESS && !is_synchronous(f))
+			s = STATUS_PENDING;
 		else if (s == STATUS_SUCCESS) {
 			s = wait_unlocked(i, &q->data);
 			if (s != STATUS_SUCCESS)
@@ -124,6 +135,28 @@ NTSTATUS pipe_read(struct FILE_OBJECT *f, void *user, u32 bytes, u64 offset, u32
 		mutex_unlock(&i->lock);
 		return s;
 	}
+}
+
+NTSTATUS pipe_read_ready(struct FILE_OBJECT *f, u32 bytes, u8 **data, u32 *done)
+{
+	struct pipe_instance *i = f->pipe;
+	struct pipe_queue *q = incoming(f);
+	NTSTATUS s;
+
+	*data = NULL;
+	*done = 0;
+	mutex_lock(&i->lock);
+	s = pipe_state(f);
+	if ((s == STATUS_SUCCESS || s == STATUS_PIPE_CLOSING) && !list_empty(&q->chunks)) {
+		*data = ExAllocatePool(MAX(MIN(bytes, q->bytes), 1), TAG('P', 'i', 'p', 'r'));
+		s = *data ? take(f, q, *data, bytes, done, copy_to_kernel) : STATUS_PENDING;
+	} else if (s == STATUS_PIPE_CLOSING) {
+		s = STATUS_PIPE_BROKEN;
+	} else if (s == STATUS_SUCCESS) {
+		s = STATUS_PENDING;
+	}
+	mutex_unlock(&i->lock);
+	return s;
 }
 
 /* Appends to the queue; in a byte pipe to the last chunk if there is room. => Q */
@@ -156,6 +189,7 @@ static NTSTATUS put(struct pipe_queue *q, bool messages, const void *user, u32 b
 	if (fresh)
 		list_push_back(&q->chunks, &c->entry);
 	KeSetEvent(&q->data);
+	pending_poke();
 	return STATUS_SUCCESS;
 }
 

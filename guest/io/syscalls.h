@@ -38,6 +38,7 @@ NTSYSCALL NTSTATUS NtFsControlFile(HANDLE h, HANDLE event, void *apc, void *apc_
 				   u32 code, const void *in, u32 in_bytes, void *out,
 				   u32 out_bytes);
 NTSYSCALL NTSTATUS NtCancelIoFile(HANDLE h, void *iosb);
+NTSYSCALL NTSTATUS NtCancelIoFileEx(HANDLE h, const void *which, void *iosb);
 NTSYSCALL NTSTATUS NtCreateNamedPipeFile(HANDLE *handle, u32 access, const void *attributes,
 					 void *iosb, u32 share, u32 disposition, u32 options,
 					 u32 type, u32 read_mode, u32 completion_mode,

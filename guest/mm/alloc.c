@@ -11,6 +11,11 @@
 	(MEM_COMMIT | MEM_RESERVE | MEM_RESET | MEM_RESET_UNDO | MEM_TOP_DOWN | MEM_WRITE_WATCH |  \
 	 MEM_PHYSICAL | MEM_LARGE_PAGES)
 
+static bool copies_on_write(u32 prot)
+{
+	return MM_BASE(prot) == MM_WRITECOPY || MM_BASE(prot) == MM_EXECUTE_WRITECOPY;
+}
+
 static NTSTATUS check_types(const struct alloc_request *r)
 {
 	u32 t = r->type;
@@ -61,7 +66,7 @@ static NTSTATUS make_vad(const struct alloc_request *r, u64 pages, MMVAD **out)
 	v->top_down = r->type & MEM_TOP_DOWN;
 	if (r->type & MEM_WRITE_WATCH) {
 		v->write_watch = true;
-		v->watch = ExAllocatePool((pages + 63) / 64 * 8, TAG('V', 'a', 'd', 'W'));
+		v->watch = mm_new_watch(pages);
 		if (!v->watch) {
 			ExFreePool(v);
 			return STATUS_INSUFFICIENT_RESOURCES;
@@ -203,6 +208,8 @@ static NTSTATUS commit(EPROCESS *p, struct alloc_request *r)
 		st = mm_commit_view(as, v, start, end, r->prot, &pages);
 	else if (v->type != VAD_PRIVATE)
 		st = STATUS_CONFLICTING_ADDRESSES;
+	else if (copies_on_write(r->prot))
+		st = STATUS_INVALID_PAGE_PROTECTION;
 	else if (as->dying)
 		st = STATUS_PROCESS_IS_TERMINATING;
 	else if (!(st = make_tables(as, v, start, end, r->prot))) {
@@ -267,8 +274,9 @@ NTSTATUS mm_check_alloc(struct address_space *as, struct alloc_request *r)
 		protect &= ~PAGE_TARGETS_INVALID;
 	}
 	r->prot = mm_make_prot(protect);
-	if (!r->prot || (r->prot != MM_NOACCESS && (MM_BASE(r->prot) == MM_WRITECOPY ||
-						    MM_BASE(r->prot) == MM_EXECUTE_WRITECOPY)))
+	if (!r->prot ||
+	    (copies_on_write(r->prot) && (!r->base || !(r->type & MEM_COMMIT) ||
+					  r->type & MEM_RESERVE))) /* views have it, perhaps */
 		return STATUS_INVALID_PAGE_PROTECTION;
 	if (r->base > as->highest)
 		return STATUS_INVALID_PARAMETER_2;

@@ -16,17 +16,14 @@ static NTSTATUS split_vad(struct address_space *as, MMVAD *v, u64 va, MMVAD **ri
 		return STATUS_INSUFFICIENT_RESOURCES;
 	*r = *v;
 	if (v->watch) {
-		r->watch = ExAllocatePool((right_pages + 63) / 64 * 8, TAG('V', 'a', 'd', 'W'));
+		r->watch = mm_new_watch(right_pages);
 		if (!r->watch) {
 			ExFreePool(r);
 			return STATUS_INSUFFICIENT_RESOURCES;
 		}
-		for (u64 i = 0; i < right_pages; i++) {
-			u64 j = left_pages + i;
-
-			if (v->watch[j / 64] >> (j % 64) & 1)
-				r->watch[i / 64] |= 1ul << (i % 64);
-		}
+		r->node.start = va >> PAGE_SHIFT;
+		mm_split_watch(v, left_pages, r);
+		mm_shrink_watch(v, left_pages);
 	}
 	r->commit = v->commit ? mm_count_committed(as, v, va, vad_end(v)) : 0;
 	v->commit -= r->commit;
@@ -108,11 +105,7 @@ static NTSTATUS decommit(EPROCESS *p, MMVAD *v, u64 start, u64 end)
 				return STATUS_INSUFFICIENT_RESOURCES;
 	mm_delete_pages(as, v, start, end, v->committed ? pte_demand_zero(MM_DECOMMIT) : 0);
 	if (v->watch)
-		for (u64 va = start; va < end; va += PAGE_SIZE) {
-			u64 i = (va >> PAGE_SHIFT) - v->node.start;
-
-			v->watch[i / 64] &= ~(1ul << (i % 64));
-		}
+		mm_decommit_watch(v, start, end);
 	v->commit -= n;
 	if (n)
 		mm_uncharge(as, n);

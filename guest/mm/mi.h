@@ -299,7 +299,7 @@ typedef struct MMVAD { /* A */
 	bool inherit;
 	bool top_down;
 	u64 commit;	      /* pages charged to the process for it */
-	u64 *watch;	      /* bitmap of written pages */
+	u64 *watch;	      /* bitmap of written pages; behind it, of those that a decommit leaves so */
 	struct control_area *ca; /* mapped, image */
 	u64 first; /* mapped: index of the first page's prototype */
 	u64 page_bytes; /* VAD_LARGE: 2 MB or 1 GB */
@@ -349,6 +349,8 @@ NTSTATUS mm_grow_stack(u64 va, struct ktrap_frame *frame);
  * MmAccessFault, but a guard page is only removed: no stack grows. The page may be gone again as soon
  * as it returns: look under A. => A not held, PASSIVE */
 NTSTATUS mm_fault(struct address_space *as, u64 va, u32 error, NTSTATUS *io_status);
+
+void mm_keep_watch(MMVAD *v, u64 va); /* a watched page's protection changes; => A */
 
 /* ---- commit (commit.c) ---- */
 NTSTATUS mm_charge(struct address_space *as, u64 pages); /* as may be NULL: the system. PASSIVE */

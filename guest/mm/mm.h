@@ -105,6 +105,11 @@ NTSTATUS MmMapSharedData(struct EPROCESS *p);
 /* Whether the user instruction at rip is one that only the kernel may run (for #GP). */
 bool MmIsPrivilegedInstruction(u64 rip);
 
+/* From kernel memory into a process, as if it stored there itself. => no locks, PASSIVE */
+NTSTATUS MmWriteProcess(struct EPROCESS *p, u64 va, void *kernel, u64 bytes);
+/* The system is going to write there: watched pages of the current process count as written. */
+void MmNoteWrites(u64 va, u64 bytes);
+
 void MmRefreshCounters(void);
 NTSTATUS MmDecommitPrivate(struct EPROCESS *p, u64 base, u64 size);
 u64 MmPfnCheck(void); /* number of errors in the PFN database and page tables; prints each */

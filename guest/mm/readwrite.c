@@ -66,6 +66,17 @@ static u64 to_page_end(u64 va, u64 left)
 	return MIN(left, PAGE_SIZE - (va & (PAGE_SIZE - 1)));
 }
 
+NTSTATUS MmWriteProcess(EPROCESS *p, u64 va, void *kernel, u64 bytes)
+{
+	NTSTATUS st = STATUS_SUCCESS;
+
+	for (u64 n; bytes && !st; va += n, kernel = (u8 *)kernel + n, bytes -= n) {
+		n = to_page_end(va, bytes);
+		st = mm_access_other(p, va, kernel, n, true);
+	}
+	return st;
+}
+
 /* Whether all of [va, va + bytes) can be read. */
 static NTSTATUS probe(EPROCESS *p, u64 va, u64 bytes)
 {

@@ -28,7 +28,7 @@ NTSTATUS mm_grow_stack(u64 va, struct ktrap_frame *frame)
 	if (va < bottom || va >= bounds[0])
 		return STATUS_GUARD_PAGE_VIOLATION;
 	guaranteed = (u32)MAX(ALIGN_UP(guaranteed, PAGE_SIZE), HANDLER_ROOM);
-	if (limit < bottom + 2 * PAGE_SIZE + guaranteed) { /* the last page stays out of reach */
+	if (limit < bottom + PAGE_SIZE + guaranteed) { /* the last page stays out of reach */
 		limit = bottom + PAGE_SIZE;
 		copy_to_user((void *)(teb + TEB_STACK_LIMIT), &limit, 8);
 		guard = limit;

@@ -222,6 +222,8 @@ void mm_set_protection(struct address_space *as, MMVAD *v, u64 va, MMPTE *pte, u
 	KIRQL old;
 	pfn_t p;
 
+	if (UNLIKELY(v->write_watch))
+		mm_keep_watch(v, va);
 	switch (pte_kind(e)) {
 	case PTE_K_ZERO:
 		pte_set(pte, v->ca ? pte_prototype(prot) : pte_demand_zero(prot));

@@ -39,6 +39,12 @@ NTSTATUS mm_set_working_set_limits(EPROCESS *p, u64 min, u64 max, u32 flags);
 
 void mm_free_large(struct address_space *as, MMVAD *v);		 /* => A */
 bool mm_is_shared_write(const MMVAD *v, u64 va);		 /* an image's shared section */
+/* watch.c: the bitmaps of a write-watched VAD. => A */
+u64 *mm_new_watch(u64 pages); /* NULL: no memory */
+/* v's bits from left_pages on into those of right, a VAD cut from it that has its node and memory */
+void mm_split_watch(const MMVAD *v, u64 left_pages, MMVAD *right);
+void mm_shrink_watch(MMVAD *v, u64 pages); /* => its node is still the old one */
+void mm_decommit_watch(MMVAD *v, u64 start, u64 end);
 void mm_note_stack_guard(u64 start, u64 end);
 NTSTATUS mm_query_filename(EPROCESS *p, u64 va, void *out, u64 length, u64 *returned);
 NTSTATUS mm_query_working_set(EPROCESS *p, void *out, u64 length, u64 *returned);

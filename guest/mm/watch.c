@@ -1,7 +1,9 @@
 /*
  * NtGetWriteWatch, NtResetWriteWatch. The VAD's bitmap has a bit for each page; it is set by the
  * fault of the first write, which happens because a page whose bit is clear is mapped without the
- * hardware's write bit (fault.c). So clearing a bit means taking that right away again.
+ * hardware's write bit (fault.c). So clearing a bit means taking that right away again. A page whose
+ * protection was changed after it was written stays reported even when it is decommitted; that is the
+ * second bitmap.
  */
 #include "guest/mm/nt_memory.h"
 #include "guest/mm/vmcalls.h"
@@ -17,6 +19,82 @@ static MMVAD *watched(struct address_space *as, u64 start, u64 end)
 	return v && v->write_watch && end <= vad_end(v) ? v : NULL;
 }
 
+static u64 words_of(u64 pages)
+{
+	return (pages + 63) / 64;
+}
+
+static u64 *kept_bits(const MMVAD *v)
+{
+	return v->watch + words_of(v->node.end - v->node.start + 1);
+}
+
+u64 *mm_new_watch(u64 pages)
+{
+	return ExAllocatePool(2 * words_of(pages) * sizeof(u64), TAG('V', 'a', 'd', 'W'));
+}
+
+void mm_split_watch(const MMVAD *v, u64 left_pages, MMVAD *right)
+{
+	u64 pages = right->node.end - right->node.start + 1;
+
+	for (u64 i = 0; i < pages; i++) {
+		u64 j = left_pages + i;
+
+		if (v->watch[j / 64] >> (j % 64) & 1)
+			right->watch[i / 64] |= 1ul << (i % 64);
+		if (kept_bits(v)[j / 64] >> (j % 64) & 1)
+			kept_bits(right)[i / 64] |= 1ul << (i % 64);
+	}
+}
+
+void mm_shrink_watch(MMVAD *v, u64 pages)
+{
+	u64 *kept = kept_bits(v);
+
+	memmove(v->watch + words_of(pages), kept, words_of(pages) * sizeof(u64));
+}
+
+void mm_keep_watch(MMVAD *v, u64 va)
+{
+	u64 i = (va >> PAGE_SHIFT) - v->node.start;
+
+	if (v->watch[i / 64] >> (i % 64) & 1)
+		kept_bits(v)[i / 64] |= 1ul << (i % 64);
+}
+
+void mm_decommit_watch(MMVAD *v, u64 start, u64 end)
+{
+	for (u64 va = start; va < end; va += PAGE_SIZE) {
+		u64 i = (va >> PAGE_SHIFT) - v->node.start;
+
+		if (!(kept_bits(v)[i / 64] >> (i % 64) & 1))
+			v->watch[i / 64] &= ~(1ul << (i % 64));
+	}
+}
+
+void MmNoteWrites(u64 base, u64 bytes)
+{
+	struct address_space *as = &PsGetCurrentProcess()->as;
+	u64 end = base + bytes;
+
+	if (!bytes || end < base || end > as->highest)
+		return;
+	mutex_lock(&as->lock);
+	for (u64 va = ALIGN_DOWN(base, PAGE_SIZE); va < end;) {
+		MMVAD *v = mm_find_vad(as, va);
+		u64 stop = v ? MIN(end, vad_end(v)) : end;
+
+		for (; v && v->write_watch && va < stop; va += PAGE_SIZE) {
+			u64 i = (va >> PAGE_SHIFT) - v->node.start;
+
+			v->watch[i / 64] |= 1ul << (i % 64);
+		}
+		va = stop;
+	}
+	mutex_unlock(&as->lock);
+}
+
 /* => A; the caller flushes when it is told to */
 static bool forget_write(struct address_space *as, MMVAD *v, u64 va)
 {
@@ -24,6 +102,7 @@ static bool forget_write(struct address_space *as, MMVAD *v, u64 va)
 	MMPTE *pte = mm_find_pte(as, va);
 
 	v->watch[i / 64] &= ~(1ul << (i % 64));
+	kept_bits(v)[i / 64] &= ~(1ul << (i % 64));
 	if (!pte || !(*pte & PTE_VALID) || !(*pte & PTE_HW_WRITE))
 		return false;
 	__atomic_fetch_and(pte, ~PTE_HW_WRITE, __ATOMIC_SEQ_CST);

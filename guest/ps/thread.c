@@ -7,6 +7,7 @@
  */
 #include "guest/ps/ps.h"
 #include "guest/ps/context.h"
+#include "guest/io/io.h"
 #include "guest/ps/psi.h"
 #include "guest/ke/aslr.h"
 #include "guest/mm/nt_memory.h"
@@ -112,6 +113,7 @@ _Noreturn void PsTerminateCurrentThread(NTSTATUS status)
 		old = KeAcquireSpinLock(&ke_dispatcher_lock);
 	}
 	KeReleaseSpinLock(&ke_dispatcher_lock, old);
+	IoCancelThread(t);
 	mutex_lock(&ps_lock);
 	last = p->live_threads == 1;
 	mutex_unlock(&ps_lock);

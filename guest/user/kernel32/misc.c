@@ -211,6 +211,7 @@ BOOLEAN APIENTRY CreateSymbolicLinkA(LPCSTR link, LPCSTR target, DWORD flags)
 
 WINBOOL WINAPI CancelIoEx(HANDLE h, LPOVERLAPPED ov)
 {
-	(void)ov;
-	return CancelIo(h);
+	IO_STATUS_BLOCK iosb;
+
+	return succeed(NtCancelIoFileEx(h, ov ? (PIO_STATUS_BLOCK)&ov->Internal : NULL, &iosb));
 }

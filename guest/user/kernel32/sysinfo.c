@@ -35,6 +35,11 @@ WINBOOL WINAPI IsProcessorFeaturePresent(DWORD feature)
 	return RtlIsProcessorFeaturePresent(feature);
 }
 
+DWORD64 WINAPI GetEnabledXStateFeatures(void)
+{
+	return RtlGetEnabledExtendedFeatures(~0ull);
+}
+
 DWORD WINAPI GetActiveProcessorCount(WORD group)
 {
 	if (group != 0 && group != ALL_PROCESSOR_GROUPS) {

@@ -31,6 +31,7 @@ struct content {
 struct page {
 	UCHAR state;   /* enum page_state */
 	UCHAR written; /* as a write watch sees it */
+	UCHAR kept;    /* so even after a decommit: its protection was changed since */
 	UCHAR offered;
 	UCHAR copied;	/* of a copy-on-write view: private by now */
 	USHORT region;	/* 0: none */

@@ -49,8 +49,11 @@ static void op_protect(struct fuzzer *f)
 		       f->page[g.first].protect);
 		f->failed = TRUE;
 	}
-	if (!want && !f->failed)
-		commit_pages(f, f->page[g.first].region, g.first, g.end, protect);
+	if (want || f->failed)
+		return;
+	for (ULONG i = g.first; i < g.end; i++)
+		f->page[i].kept |= f->page[i].written;
+	commit_pages(f, f->page[g.first].region, g.first, g.end, protect);
 }
 
 /* ---- touches ---- */
@@ -208,7 +211,7 @@ static void op_watch(struct fuzzer *f)
 	n = 0;
 	for (ULONG i = g.first; i < g.end && n < room; i++) {
 		n += f->page[i].written;
-		f->page[i].written = FALSE;
+		f->page[i].written = f->page[i].kept = FALSE;
 	}
 }
 

@@ -145,6 +145,11 @@ static inline void commit_pages(struct fuzzer *f, ULONG r, ULONG first, ULONG en
 
 	for (ULONG i = first; i < end; i++) {
 		struct page *p = &f->page[i];
+
+		p->kept |= p->written && p->state == P_COMMITTED && p->protect != protect;
+	}
+	for (ULONG i = first; i < end; i++) {
+		struct page *p = &f->page[i];
 		ULONG at = g->section_page + i - g->first;
 
 		p->state = P_COMMITTED;
@@ -489,7 +494,12 @@ static void op_free(struct fuzzer *f)
 	if (want || f->failed)
 		return;
 	if (type == MEM_DECOMMIT) {
-		clear_pages(f, g.first, g.end, P_RESERVED);
+		for (ULONG i = g.first; i < g.end; i++) {
+			UCHAR kept = f->page[i].kept;
+
+			clear_pages(f, i, i + 1, P_RESERVED);
+			f->page[i].written = f->page[i].kept = kept;
+		}
 		return;
 	}
 	if (type & MEM_COALESCE) {

@@ -1,0 +1,156 @@
+/*
+ * Requests on asynchronous pipe handles that have to wait: reads of an empty pipe, and listening.
+ * The system call answers STATUS_PENDING; the request stays on one list. Whatever may let one end
+ * (data, a client, an end that closes) pokes a system thread, which tries every request on the list
+ * again and hands in what has ended: data and IO_STATUS_BLOCK into the requester's memory, then
+ * event and APC. Cancelled are the requests of a thread that ends and of a file object that loses
+ * its last handle. Lock: pending_lock (mutex; the list), before the instance's lock.
+ */
+#include "guest/io/pending.h"
+#include "guest/io/pipe.h"
+#include "guest/mm/mm.h"
+#include "guest/ps/psi.h"
+
+#define WORKER_PRIORITY 13
+
+struct pending {
+	struct list entry;
+	struct request r; /* its references are ours */
+	ETHREAD *thread;  /* referenced */
+	enum pending_kind kind;
+	u64 user;
+	u32 bytes;
+	NTSTATUS status; /* of what has ended */
+	u8 *data;
+	u32 done;
+};
+
+static struct mutex pending_lock;
+static struct list pending_list;
+static KEVENT poke;
+
+void pending_poke(void)
+{
+	KeSetEvent(&poke);
+}
+
+/* => pending_lock. True: it has ended. */
+static bool try_again(struct pending *q)
+{
+	q->status = q->kind == PENDING_LISTEN
+			? pipe_listen_state(q->r.f)
+			: pipe_read_ready(q->r.f, q->bytes, &q->data, &q->done);
+	return q->status != STATUS_PENDING;
+}
+
+/* => no locks */
+static void hand_in(struct pending *q)
+{
+	EPROCESS *p = q->thread->k.process;
+	IO_STATUS_BLOCK v = {(u32)q->status, q->done};
+
+	if (q->data) {
+		if (MmWriteProcess(p, q->user, q->data, q->done))
+			v.status = (u32)(q->status = STATUS_ACCESS_VIOLATION);
+		ExFreePool(q->data);
+	}
+	MmWriteProcess(p, (u64)q->r.iosb, &v, sizeof v); /* gone: its owner's loss */
+	if (q->r.event) {
+		KeSetEvent((KEVENT *)((u8 *)q->r.event + ExEventType.dispatcher_offset));
+		ObDereferenceObject(q->r.event);
+	}
+	KeSetEvent(&q->r.f->event);
+	if (q->r.apc)
+		ps_queue_apc(q->thread, q->r.apc, q->r.apc_context, (u64)q->r.iosb, 0);
+	ObDereferenceObject(q->r.f);
+	ObDereferenceObject(q->thread);
+	ExFreePool(q);
+}
+
+static void hand_in_all(struct list *ended)
+{
+	struct list *e;
+
+	while ((e = list_pop_front(ended)))
+		hand_in(CONTAINER_OF(e, struct pending, entry));
+}
+
+static void worker(void *unused)
+{
+	(void)unused;
+	for (;;) {
+		struct list ended;
+
+		KeWaitForSingleObject(&poke, KERNEL_MODE, false, NULL);
+		list_init(&ended);
+		mutex_lock(&pending_lock);
+		for (struct list *e = pending_list.next, *next; e != &pending_list; e = next) {
+			struct pending *q = CONTAINER_OF(e, struct pending, entry);
+
+			next = e->next;
+			if (try_again(q)) {
+				list_remove(e);
+				list_push_back(&ended, e);
+			}
+		}
+		mutex_unlock(&pending_lock);
+		hand_in_all(&ended);
+	}
+}
+
+void pending_init(void)
+{
+	mutex_init(&pending_lock);
+	list_init(&pending_list);
+	KeInitializeEvent(&poke, DO_EVENT_SYNCHRONIZATION, false);
+	require(PsCreateSystemThread(worker, NULL, WORKER_PRIORITY, "pending requests"));
+}
+
+NTSTATUS pending_add(struct request *r, enum pending_kind kind, void *user, u32 bytes)
+{
+	struct pending *q = ExAllocatePool(sizeof *q, TAG('P', 'e', 'n', 'd'));
+
+	if (!q)
+		return request_end(r, STATUS_INSUFFICIENT_RESOURCES, 0);
+	q->r = *r;
+	q->thread = PsGetCurrentThread();
+	ObReferenceObject(q->thread);
+	q->kind = kind;
+	q->user = (u64)user;
+	q->bytes = bytes;
+	mutex_lock(&pending_lock);
+	list_push_back(&pending_list, &q->entry);
+	mutex_unlock(&pending_lock);
+	pending_poke(); /* what it waits for may have come meanwhile */
+	return STATUS_PENDING;
+}
+
+u32 pending_cancel(const struct FILE_OBJECT *f, const struct ETHREAD *thread,
+		   const IO_STATUS_BLOCK *iosb)
+{
+	struct list ended;
+	u32 n = 0;
+
+	list_init(&ended);
+	mutex_lock(&pending_lock);
+	for (struct list *e = pending_list.next, *next; e != &pending_list; e = next) {
+		struct pending *q = CONTAINER_OF(e, struct pending, entry);
+
+		next = e->next;
+		if ((f && q->r.f != f) || (thread && q->thread != thread) ||
+		    (iosb && q->r.iosb != iosb))
+			continue;
+		q->status = STATUS_CANCELLED;
+		list_remove(e);
+		list_push_back(&ended, e);
+		n++;
+	}
+	mutex_unlock(&pending_lock);
+	hand_in_all(&ended);
+	return n;
+}
+
+void IoCancelThread(struct ETHREAD *t)
+{
+	pending_cancel(NULL, t, NULL);
+}
