@@ -92,8 +92,10 @@ static NTSTATUS reserve(EPROCESS *p, struct alloc_request *r)
 	MMVAD *v = NULL, *hole = NULL;
 	NTSTATUS st;
 
-	if (r->type & MEM_REPLACE_PLACEHOLDER)
-		base = r->base; /* placeholders are split by pages */
+	if (r->type & MEM_REPLACE_PLACEHOLDER) { /* placeholders are split by pages */
+		base = r->base;
+		size = ALIGN_UP(r->size, PAGE_SIZE);
+	}
 	if (r->type & MEM_LARGE_PAGES)
 		return mm_allocate_large(p, r);
 	st = make_vad(r, size >> PAGE_SHIFT, &v);
@@ -111,7 +113,6 @@ static NTSTATUS reserve(EPROCESS *p, struct alloc_request *r)
 	if (as->dying)
 		st = STATUS_PROCESS_IS_TERMINATING;
 	if (!st && r->type & MEM_REPLACE_PLACEHOLDER) {
-		size = ALIGN_UP(r->size, PAGE_SIZE);
 		hole = base ? mm_find_vad(as, base) : NULL;
 		if (!hole || !hole->placeholder || vad_va(hole) != base ||
 		    vad_end(hole) != base + size)
@@ -349,6 +350,13 @@ NTSTATUS mm_zero_bits_limit(u64 bits, u64 highest, u64 *limit)
 	return STATUS_SUCCESS;
 }
 
+NTSTATUS mm_capture_inout(u64 *value, u64 *user)
+{
+	NTSTATUS st = copy_from_user(value, user, sizeof(*value));
+
+	return st ? st : copy_to_user(user, value, sizeof(*value));
+}
+
 NTSYSCALL NTSTATUS NtAllocateVirtualMemory(HANDLE process, u64 *user_base, u64 zero_bits,
 					   u64 *user_size, u32 type, u32 protect)
 {
@@ -361,8 +369,8 @@ NTSYSCALL NTSTATUS NtAllocateVirtualMemory(HANDLE process, u64 *user_base, u64 z
 	st = check_types(&r);
 	if (st)
 		return st;
-	if ((st = copy_from_user(&r.base, user_base, 8)) ||
-	    (st = copy_from_user(&r.size, user_size, 8)))
+	if ((st = mm_capture_inout(&r.base, user_base)) ||
+	    (st = mm_capture_inout(&r.size, user_size)))
 		return st;
 	st = ObReferenceObjectByHandle(process, PROCESS_VM_OPERATION, &PsProcessType, (void **)&p);
 	if (st)

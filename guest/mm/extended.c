@@ -150,8 +150,8 @@ NTSYSCALL NTSTATUS NtAllocateVirtualMemoryEx(HANDLE process, u64 *user_base, u64
 	st = mm_capture_extended(parameters, count, &e);
 	if (st)
 		return st;
-	if ((st = copy_from_user(&r.base, user_base, 8)) ||
-	    (st = copy_from_user(&r.size, user_size, 8)))
+	if ((st = mm_capture_inout(&r.base, user_base)) ||
+	    (st = mm_capture_inout(&r.size, user_size)))
 		return st;
 	st = ObReferenceObjectByHandle(process, PROCESS_VM_OPERATION, &PsProcessType, (void **)&p);
 	if (st)

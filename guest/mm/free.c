@@ -218,7 +218,7 @@ NTSYSCALL NTSTATUS NtFreeVirtualMemory(HANDLE process, u64 *user_base, u64 *user
 	    type != (MEM_RELEASE | MEM_COALESCE_PLACEHOLDERS) &&
 	    type != (MEM_RELEASE | MEM_PRESERVE_PLACEHOLDER))
 		return STATUS_INVALID_PARAMETER_4;
-	if ((st = copy_from_user(&base, user_base, 8)) || (st = copy_from_user(&size, user_size, 8)))
+	if ((st = mm_capture_inout(&base, user_base)) || (st = mm_capture_inout(&size, user_size)))
 		return st;
 	st = ObReferenceObjectByHandle(process, PROCESS_VM_OPERATION, &PsProcessType, (void **)&p);
 	if (st)

@@ -66,6 +66,12 @@ static u64 new_copies(struct address_space *as, MMVAD *v, u64 start, u64 end, u3
 	return MIN(n, most);
 }
 
+/* Of a code: no-cache or write-combine, which MM_GUARD is not. */
+static u32 cache_bits(u32 prot)
+{
+	return (prot & 0x18) == MM_GUARD ? 0 : 0x18;
+}
+
 NTSTATUS mm_protect(EPROCESS *p, MMVAD *v, u64 start, u64 end, u32 prot, u32 *old, u64 *budget)
 {
 	struct address_space *as = &p->as;
@@ -82,6 +88,8 @@ NTSTATUS mm_protect(EPROCESS *p, MMVAD *v, u64 start, u64 end, u32 prot, u32 *ol
 					   MM_BASE(prot) == MM_EXECUTE_WRITECOPY)) {
 		return STATUS_INVALID_PAGE_PROTECTION;
 	}
+	if (!v->ca && MM_BASE(prot) && (prot & 0x18) != MM_GUARD) /* caching is the region's */
+		prot = MM_BASE(prot) | (v->prot == MM_NOACCESS ? 0 : v->prot & cache_bits(v->prot));
 	if (v->type == VAD_LARGE || v->type == VAD_AWE || v->type == VAD_SHARED_DATA || v->no_change)
 		return STATUS_INVALID_PAGE_PROTECTION;
 	for (u64 va = start; va < end; va = next) {
@@ -155,8 +163,8 @@ NTSYSCALL NTSTATUS NtProtectVirtualMemory(HANDLE process, u64 *user_base, u64 *u
 
 	if (!code)
 		return STATUS_INVALID_PAGE_PROTECTION;
-	if ((st = copy_from_user(&base, user_base, 8)) ||
-	    (st = copy_from_user(&size, user_size, 8)) || (st = copy_to_user(user_old, &old, 4)))
+	if ((st = mm_capture_inout(&base, user_base)) ||
+	    (st = mm_capture_inout(&size, user_size)) || (st = copy_to_user(user_old, &old, 4)))
 		return st;
 	st = ObReferenceObjectByHandle(process, PROCESS_VM_OPERATION, &PsProcessType, (void **)&p);
 	if (st)

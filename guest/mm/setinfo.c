@@ -110,22 +110,13 @@ static NTSTATUS remove_from_set(EPROCESS *p, u64 start, u64 end, u32 flags)
 	return STATUS_SUCCESS;
 }
 
-static NTSTATUS no_control_flow_guard(EPROCESS *p, u64 start, u64 end, u32 data)
-{
-	(void)p;
-	(void)start;
-	(void)end;
-	(void)data;
-	return STATUS_NOT_SUPPORTED;
-}
-
 static const struct {
 	NTSTATUS (*work)(EPROCESS *p, u64 start, u64 end, u32 data);
 	bool any_length; /* of the data; else it is a ULONG */
 } class_table[VM_CLASSES] = {
     [VmPrefetchInformation] = {prefetch, false},
     [VmPagePriorityInformation] = {offer, false},
-    [VmCfgCallTargetInformation] = {no_control_flow_guard, true},
+    [VmCfgCallTargetInformation] = {NULL, true}, /* call_targets */
     [VmRemoveFromWorkingSetInformation] = {remove_from_set, false},
 };
 
@@ -156,6 +147,76 @@ static NTSTATUS each_range(EPROCESS *p, u64 count, const struct range *user, u32
 	return st;
 }
 
+/* ---- call targets ---- */
+
+/* No image here runs with Control Flow Guard, so there is no bitmap to change: the arguments are checked
+ * as Windows checks them, and the process is refused. */
+struct call_targets { /* CFG_CALL_TARGET_LIST_INFORMATION */
+	u32 count, reserved;
+	u64 done, targets, section, offset; /* user pointers: u32, struct call_target[]; section's two: 0 */
+};
+struct call_target { /* CFG_CALL_TARGET_INFO */
+	u64 offset, flags;
+};
+#define TARGET_VALID	  1u
+#define TARGET_EXPORT	  4u /* CONVERT_EXPORT_SUPPRESSED_TO_VALID */
+#define TARGET_GRANULE	  16u
+#define TARGETS_LEAST	  40u /* bytes of the structure */
+
+static NTSTATUS check_targets(const struct call_targets *list, u64 bytes)
+{
+	u64 last = 0;
+
+	for (u32 i = 0; i < list->count; i++) {
+		struct call_target t;
+		NTSTATUS st = copy_from_user(&t, (const struct call_target *)list->targets + i, sizeof(t));
+
+		if (st)
+			return st;
+		if (t.offset % TARGET_GRANULE || t.offset >= bytes || (i && t.offset <= last) ||
+		    t.flags & ~(u64)(TARGET_VALID | TARGET_EXPORT))
+			return STATUS_INVALID_PARAMETER;
+		last = t.offset;
+	}
+	return STATUS_SUCCESS;
+}
+
+static NTSTATUS call_targets(HANDLE process, u64 count, const struct range *user,
+			     const struct call_targets *user_list, u32 length)
+{
+	struct call_targets list;
+	struct range range;
+	u32 none = 0;
+	EPROCESS *p;
+	NTSTATUS st;
+	MMVAD *v;
+
+	if (count != 1)
+		return STATUS_INVALID_PARAMETER_3;
+	if (length < TARGETS_LEAST)
+		return STATUS_INVALID_PARAMETER_6;
+	if ((st = copy_from_user(&range, user, sizeof(range))) ||
+	    (st = copy_from_user(&list, user_list, sizeof(list))))
+		return st;
+	if (!range.bytes || (range.va | range.bytes) & (PAGE_SIZE - 1))
+		return STATUS_INVALID_PARAMETER_4;
+	if (!list.count || list.reserved)
+		return STATUS_INVALID_PARAMETER_5;
+	if ((st = copy_to_user((void *)list.done, &none, sizeof(none))) ||
+	    (st = check_targets(&list, range.bytes)))
+		return st;
+	st = ObReferenceObjectByHandle(process, PROCESS_VM_OPERATION, &PsProcessType, (void **)&p);
+	if (st)
+		return st;
+	mutex_lock(&p->as.lock);
+	v = range.va <= p->as.highest ? mm_find_vad(&p->as, range.va) : NULL;
+	st = v && range.bytes <= vad_end(v) - range.va ? STATUS_INVALID_PARAMETER_1 /* no CFG there */
+						       : STATUS_CONFLICTING_ADDRESSES;
+	mutex_unlock(&p->as.lock);
+	ObDereferenceObject(p);
+	return st;
+}
+
 NTSYSCALL NTSTATUS NtSetInformationVirtualMemory(HANDLE process, u32 class, u64 count,
 						 const struct range *user, const void *user_data,
 						 u32 length)
@@ -164,7 +225,7 @@ NTSYSCALL NTSTATUS NtSetInformationVirtualMemory(HANDLE process, u32 class, u64 
 	EPROCESS *p;
 	NTSTATUS st;
 
-	if (class >= VM_CLASSES || !class_table[class].work)
+	if (class >= VM_CLASSES || (!class_table[class].work && class != VmCfgCallTargetInformation))
 		return STATUS_INVALID_PARAMETER_2;
 	if (!user_data)
 		return STATUS_INVALID_PARAMETER_5;
@@ -172,6 +233,8 @@ NTSYSCALL NTSTATUS NtSetInformationVirtualMemory(HANDLE process, u32 class, u64 
 		return STATUS_INVALID_PARAMETER_6;
 	if (!count)
 		return STATUS_INVALID_PARAMETER_3;
+	if (class == VmCfgCallTargetInformation)
+		return call_targets(process, count, user, user_data, length);
 	if ((!class_table[class].any_length &&
 	     (st = copy_from_user(&data, user_data, sizeof(data)))) ||
 	    (st = each_range(NULL, count, user, 0, NULL)))

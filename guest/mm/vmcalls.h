@@ -19,6 +19,9 @@ struct alloc_request {
 
 NTSTATUS mm_check_alloc(struct address_space *as, struct alloc_request *r);
 NTSTATUS mm_allocate(EPROCESS *p, struct alloc_request *r);
+/* A value that will be written back: a place that cannot take it fails the call before it does
+ * anything. */
+NTSTATUS mm_capture_inout(u64 *value, u64 *user);
 NTSTATUS mm_zero_bits_limit(u64 bits, u64 highest, u64 *limit);
 NTSTATUS mm_allocate_large(EPROCESS *p, struct alloc_request *r);
 /* Commits pages of a SEC_RESERVE view. *pages: charged by the caller; what was used is taken off. */
