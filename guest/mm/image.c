@@ -10,8 +10,8 @@
 /* Where images are based under ASLR: 64 KB slots (windows-internals: 19 bits for DLLs, 17 for EXEs). */
 #define DLL_AREA_START 0x7ff800000000ul
 #define DLL_AREA_SLOTS 0x7ffe0ul
-#define EXE_AREA_START 0x7ff700000000ul
-#define EXE_AREA_SLOTS 0x10000ul
+#define EXE_AREA_START 0x7ff600000000ul
+#define EXE_AREA_SLOTS 0x20000ul
 #define LOW_AREA_START 0x10000000ul /* for images that must lie below 2 GB */
 #define LOW_AREA_SLOTS 0x6000ul
 
@@ -27,7 +27,7 @@ static u64 choose_base(const struct pe_image *pe)
 	if (!(pe->characteristics & PE_FILE_DLL))
 		return EXE_AREA_START + ke_aslr(EXE_AREA_SLOTS - slots) * MM_GRANULARITY;
 	if (!next_dll)
-		next_dll = DLL_AREA_SLOTS - ke_aslr(DLL_AREA_SLOTS / 2);
+		next_dll = DLL_AREA_SLOTS - ke_aslr(DLL_AREA_SLOTS - slots);
 	if (next_dll <= slots)
 		next_dll = DLL_AREA_SLOTS;
 	next_dll -= slots;

@@ -253,6 +253,20 @@ void ps_discard_process(EPROCESS *p)
 	ObDereferenceObject(p);
 }
 
+/* Where searches for free addresses begin, in steps of 64 KB: from below 24 bits for programs with
+ * HIGH_ENTROPY_VA, 8 for others, none without DYNAMIC_BASE; from above 17, or 8 in 2 GB. */
+static void randomize(EPROCESS *p)
+{
+	u32 dll = p->image->dll_characteristics;
+	bool large = p->as.highest > HIGHEST_2GB;
+
+	if (!(dll & PE_DLL_DYNAMIC_BASE))
+		return;
+	p->as.bottom_up +=
+		ke_aslr(large && dll & PE_DLL_HIGH_ENTROPY_VA ? 1ul << 24 : 1ul << 8) * MM_GRANULARITY;
+	p->as.top_down -= ke_aslr(large ? 1ul << 17 : 1ul << 8) * MM_GRANULARITY;
+}
+
 NTSTATUS ps_create_process(struct FILE_OBJECT *exe, const u16 *path, u32 chars, EPROCESS *parent,
 			   EPROCESS **out)
 {
@@ -293,9 +307,7 @@ NTSTATUS ps_create_process(struct FILE_OBJECT *exe, const u16 *path, u32 chars, 
 	SeInitPrivileges(p, parent);
 	ps_init_mitigation(p, parent);
 	p->pid = ps_new_id();
-	if (ke_aslr_enabled()) /* 24 bits of 64 KB steps below, 8 bits for small spaces */
-		p->as.bottom_up += ke_aslr(highest > HIGHEST_2GB ? 1ul << 24 : 1ul << 8) *
-				   MM_GRANULARITY;
+	randomize(p);
 	set_name(p, path, chars);
 	p->image_name = ExAllocatePool(chars * 2ul + 2, TAG('P', 's', 'N', 'm'));
 	p->handles = ObCreateHandleTable();

@@ -365,7 +365,7 @@ static NTSTATUS write_user_half(ETHREAD *t, const struct begin *b, u64 *context_
 	u64 teb = b->teb, peb = p->peb, self = teb;
 	u64 bounds[2] = {t->user_stack_top, t->user_stack_limit};
 	u64 id[2] = {p->pid, t->tid};
-	u64 top = t->user_stack_top - (ke_aslr(0x40) << 4), sp;
+	u64 top = t->user_stack_top - (ke_aslr(0x80) << 4), sp;
 	CONTEXT c = {0};
 	NTSTATUS st;
 
