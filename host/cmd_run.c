@@ -384,8 +384,11 @@ static int open_pagefiles(struct run *r)
 
 static int build_block(struct run *r)
 {
-	struct runblock_input in = {
-	    .options = &r->o, .exe = r->guest_exe, .program_name = r->exe_name};
+	/* argv[0] names the program wherever the current folder is, as what a user types does. */
+	bool here = r->guest_exe[0] == CURRENT_DRIVE - 'a' + 'A';
+	struct runblock_input in = {.options = &r->o,
+				    .exe = r->guest_exe,
+				    .program_name = here ? r->exe_name : r->guest_exe};
 	struct timespec now;
 	int e;
 

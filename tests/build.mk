@@ -68,6 +68,9 @@ $(foreach test,$(GUEST_PROC),$(eval GUEST_LIBS_$(test) := -lntdll -lpsapi))
 GUEST_SECT := sect_create sect_views sect_files
 GUEST_C += $(GUEST_SECT)
 $(foreach test,$(GUEST_SECT),$(eval GUEST_LIBS_$(test) := -lntdll -lpsapi))
+# The C library (in a folder of their own: crt/stdio.exe):
+GUEST_CRT := env exit jump lowio math memory printf process scanf sort stdio streamfuzz string strto thread time
+GUEST_C += $(GUEST_CRT:%=crt/%)
 GUEST_CXX := cxx
 $(foreach test,$(GUEST_VM),$(eval GUEST_LIBS_$(test) := -lntdll))
 GUEST_LIBS_inpage_error := -lntdll
