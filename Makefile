@@ -14,7 +14,7 @@ WARN := -Wall -Wextra -Werror -Wstrict-prototypes -Wmissing-prototypes -Wshadow
 DEPFLAGS = -MMD -MP
 
 .DEFAULT_GOAL := all
-.PHONY: all host kernel dlls lab check test demo bench format lint clean install
+.PHONY: all host kernel dlls lab check test demo format lint clean install
 .SECONDARY:
 
 include pagefile/build.mk
@@ -23,6 +23,7 @@ include guest/build.mk
 include guest/user/build.mk
 include scripts/build.mk
 include tests/build.mk
+include tests/bench/build.mk
 
 all: host kernel dlls lab
 

@@ -56,7 +56,9 @@
 	X(processes_created,   "processes created")                                     \
 	X(exceptions_user,     "exceptions delivered to user mode")                     \
 	X(pfncheck_runs,       "times the PFN database was checked")                    \
-	X(pfncheck_errors,     "errors it found")
+	X(pfncheck_errors,     "errors it found")                                       \
+	X(boot_ticks,          "TSC ticks from kernel entry to user mode, not idle")    \
+	X(idle_ticks,          "TSC ticks of processors with nothing to do")
 /* clang-format on */
 
 #define NTMM_COUNTER_FIELD(name, text) uint64_t name;

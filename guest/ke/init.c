@@ -7,6 +7,7 @@
 #include "guest/abi/machine.h"
 
 bool ke_on_ntmm, ke_has_smap;
+u64 ke_entry_tsc;
 
 _Noreturn void ke_start(u64 start_info_pa);
 void ke_init_boot_cpu(void);
@@ -32,6 +33,7 @@ _Noreturn void ke_start(u64 start_info_pa)
 {
 	u32 r[4];
 
+	ke_entry_tsc = rdtsc();
 	cpuid(1, 0, r);
 	if (r[2] & 1u << 31) {
 		cpuid(NTMM_CPUID_SIGNATURE, 0, r);

@@ -325,6 +325,7 @@ _Noreturn void ke_idle(void)
 			ke_check_preempt();
 			continue;
 		}
+		this_cpu()->halted_at = rdtsc(); /* the next interrupt ends it */
 		__asm__ volatile("sti; hlt" ::: "memory");
 	}
 }

@@ -101,7 +101,7 @@ void ke_init_time(void);
 void ke_timer_interrupt(void);
 void ke_arm_cpu_timer(void);
 u64 ke_time_now(void); /* interrupt time, 100 ns, from the TSC */
-extern u64 ke_tsc_hz, ke_tsc_base;
+extern u64 ke_tsc_hz, ke_tsc_base, ke_entry_tsc;
 
 /* kuser.c */
 void ke_init_shared_data(void);

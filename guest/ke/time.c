@@ -77,7 +77,8 @@ void ke_init_time(void)
 		t0 = rdtsc();
 		while ((u64)apic_timer_left() > 0xfffffffful - LAPIC_HZ / 1000)
 			;
-		ke_tsc_hz = (rdtsc() - t0) * 1000;
+		this_cpu()->idle_ticks = rdtsc() - t0;
+		ke_tsc_hz = this_cpu()->idle_ticks * 1000;
 	}
 	tsc_mult = (u32)((10000000ull << 32) / ke_tsc_hz);
 	ke_tsc_base = rdtsc();

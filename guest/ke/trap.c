@@ -168,7 +168,12 @@ static void user_trap(struct ktrap_frame *f)
 static void interrupt(struct ktrap_frame *f)
 {
 	KIRQL old = irql_now();
+	KPCR *cpu = this_cpu();
 
+	if (cpu->halted_at) {
+		cpu->idle_ticks += rdtsc() - cpu->halted_at;
+		cpu->halted_at = 0;
+	}
 	irql_set(DEVICE_LEVEL);
 	counter_inc(MmCounters.interrupts);
 	switch (f->vector) {

@@ -28,8 +28,11 @@ NTSTATUS MmMapSharedData(EPROCESS *p)
 
 void MmRefreshCounters(void)
 {
-	u64 standby = 0;
+	u64 standby = 0, idle = 0;
 
+	for (u32 i = 0; i < ke_cpu_count; i++)
+		idle += ke_cpu[i]->idle_ticks;
+	MmCounters.idle_ticks = idle;
 	for (u32 i = 0; i < 8; i++)
 		standby += mm_standby[i].count;
 	MmCounters.list_zeroed = mm_zeroed.count;

@@ -251,6 +251,7 @@ void PsStartInitialProcess(void)
 
 void ps_mark_first_user(void)
 {
+	MmCounters.boot_ticks = rdtsc() - ke_entry_tsc - ke_cpu[0]->idle_ticks;
 	if (ke_on_ntmm)
 		hypercall(NTMM_HC_MARK, NTMM_MARK_FIRST_USER, 0, 0, 0);
 }

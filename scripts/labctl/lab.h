@@ -17,7 +17,9 @@ struct lab_options {
 	unsigned memory_mb; /* 0: chosen by the host's memory */
 	unsigned cpus;	    /* 0: 2, or as many as there are */
 	bool icount;	    /* one nanosecond an instruction, one CPU */
-	unsigned idle_s;    /* a started lab powers off when idle for so long; 0: never */
+	const char
+	    *disk;	 /* a file as the machine's /dev/vda, its contents worth nothing; or NULL */
+	unsigned idle_s; /* a started lab powers off when idle for so long; 0: never */
 	const char *writable[64];
 	unsigned writables;
 	const char *folder; /* working directory of the command */

@@ -4,8 +4,8 @@
  *   labctl HOME run [options] [--] COMMAND [ARGS...]
  *   labctl HOME start|stop|status|shell [options]
  *
- * `run` uses the started lab if there is one (and --icount or --one-shot does not ask for another),
- * else it boots one for this command alone.
+ * `run` uses the started lab if there is one (and --icount, --disk or --one-shot does not ask for
+ * another), else it boots one for this command alone.
  */
 #define _GNU_SOURCE
 #include <getopt.h>
@@ -37,15 +37,21 @@ static const char usage[] =
     "usage: scripts/lab run [--rw DIR]... [--one-shot] [MACHINE] [--] COMMAND [ARGS...]\n"
     "       scripts/lab start [--idle SECONDS] [MACHINE]\n"
     "       scripts/lab stop | status | shell\n"
-    "MACHINE: --memory MB, --cpus N, --icount (one nanosecond an instruction, one CPU)\n";
+    "MACHINE: --memory MB, --cpus N, --icount (one nanosecond an instruction, one CPU),\n"
+    "  --disk FILE (as /dev/vda)\n";
 
-enum { OPT_RW = 1, OPT_ONE_SHOT, OPT_MEMORY, OPT_CPUS, OPT_ICOUNT, OPT_IDLE, OPT_HELP };
+enum { OPT_RW = 1, OPT_ONE_SHOT, OPT_MEMORY, OPT_CPUS, OPT_ICOUNT, OPT_DISK, OPT_IDLE, OPT_HELP };
 
 static const struct option long_options[] = {
-    {"rw", required_argument, NULL, OPT_RW},	     {"one-shot", no_argument, NULL, OPT_ONE_SHOT},
-    {"memory", required_argument, NULL, OPT_MEMORY}, {"cpus", required_argument, NULL, OPT_CPUS},
-    {"icount", no_argument, NULL, OPT_ICOUNT},	     {"idle", required_argument, NULL, OPT_IDLE},
-    {"help", no_argument, NULL, OPT_HELP},	     {0},
+    {"rw", required_argument, NULL, OPT_RW},
+    {"one-shot", no_argument, NULL, OPT_ONE_SHOT},
+    {"memory", required_argument, NULL, OPT_MEMORY},
+    {"cpus", required_argument, NULL, OPT_CPUS},
+    {"icount", no_argument, NULL, OPT_ICOUNT},
+    {"idle", required_argument, NULL, OPT_IDLE},
+    {"disk", required_argument, NULL, OPT_DISK},
+    {"help", no_argument, NULL, OPT_HELP},
+    {0},
 };
 
 static unsigned number(const char *name, const char *text, unsigned long min, unsigned long max)
@@ -83,7 +89,7 @@ static int pass_on(int status)
 static int run(const struct lab_options *o, bool one_shot)
 {
 	int status;
-	if (!one_shot && !o->icount && vm_is_running(o)) {
+	if (!one_shot && !o->icount && !o->disk && vm_is_running(o)) {
 		int lock, port = vm_connect(o, &lock);
 		status = client_run(o, port, -1);
 		vm_disconnect(port, lock, status >= 0);
@@ -130,6 +136,11 @@ int main(int argc, char **argv)
 			break;
 		case OPT_ICOUNT:
 			o.icount = true;
+			break;
+		case OPT_DISK:
+			o.disk = realpath(optarg, NULL);
+			if (!o.disk)
+				lab_die("--disk %s: no such file", optarg);
 			break;
 		case OPT_IDLE:
 			o.idle_s = number("idle", optarg, 0, 1 << 30);

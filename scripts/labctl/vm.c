@@ -106,11 +106,18 @@ static void add_machine(struct args *a, const struct lab_options *o, unsigned po
 	add(a, "-append");
 	add(a,
 	    "console=ttyS0 quiet loglevel=3 panic=-1 mitigations=off random.trust_cpu=on "
-	    "tsc=reliable no_timer_check clearcpuid=rep_good lab.ports=%u lab.idle=%u",
+	    "tsc=reliable no_timer_check clearcpuid=rep_good init_on_alloc=0 "
+	    "cgroup_disable=memory randomize_kstack_offset=off lab.ports=%u lab.idle=%u",
 	    ports, idle);
 	add_share(a, "loose", ",readonly=on");
 	add_share(a, "fresh", ",readonly=on");
 	add_share(a, "rw", "");
+	if (o->disk) {
+		add(a, "-drive");
+		add(a, "file=%s,format=raw,if=none,id=disk,cache=unsafe", o->disk);
+		add(a, "-device");
+		add(a, "virtio-blk-pci,drive=disk");
+	}
 	add(a, "-device");
 	add(a, "virtio-balloon-pci,free-page-reporting=on");
 	add(a, "-device");
