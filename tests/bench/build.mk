@@ -26,7 +26,7 @@ $(BENCH)/linux $(BENCH)/runner: $(BENCH)/%: tests/bench/%.c
 	$(CC) -std=gnu17 -O2 $(BENCH_WARN) $(DEPFLAGS) -I. $< -o $@ -lpthread -ldl
 $(BENCH)/null: tests/bench/empty.c
 	@mkdir -p $(@D)
-	$(CC) -O2 $(BENCH_WARN) $< -o $@
+	$(CC) -static -O2 $(BENCH_WARN) $< -o $@
 $(BENCH)/tiny.so: tests/bench/tiny.c
 	@mkdir -p $(@D)
 	$(CC) -O2 $(BENCH_WARN) -fPIC -shared $< -o $@

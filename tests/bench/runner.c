@@ -1,6 +1,7 @@
 /*
  * runner PREFIX COMMAND...: brackets the phases a command announces (bench.h): for each it prints
- * "op PREFIX_PHASE TICKS", the ticks a page that the machine was busy, whoever was at work.
+ * "op PREFIX_PHASE TICKS", the ticks a page that the machine was busy, whoever was at work, and
+ * "exits PREFIX_PHASE NUMBER", the VM exits in a thousand pages as KVM counts them.
  *
  * The machine has one CPU: busy is what the time-stamp counter went forward, less the time Linux
  * was idle (/proc/timer_list has it to the nanosecond; under -icount that is an instruction).
@@ -35,6 +36,20 @@ static uint64_t idle(void)
 	return sum;
 }
 
+/* Of all virtual machines there are; 0 where debugfs is not mounted. */
+static uint64_t exits(void)
+{
+	FILE *f = fopen("/sys/kernel/debug/kvm/exits", "r");
+	uint64_t n = 0;
+
+	if (f) {
+		if (fscanf(f, "%" SCNu64, &n) != 1)
+			n = 0;
+		fclose(f);
+	}
+	return n;
+}
+
 static pid_t start(char **argv, FILE **to, FILE **from)
 {
 	int in[2], out[2];
@@ -65,7 +80,7 @@ static pid_t start(char **argv, FILE **to, FILE **from)
 
 int main(int argc, char **argv)
 {
-	uint64_t at = 0, was_idle = 0;
+	uint64_t at = 0, was_idle = 0, exits_before = 0;
 	char line[256], phase[64] = "";
 	FILE *to, *from;
 	int status;
@@ -79,6 +94,7 @@ int main(int argc, char **argv)
 		unsigned pages;
 
 		if (sscanf(line, "phase %63s", phase) == 1) {
+			exits_before = exits();
 			was_idle = idle();
 			fputs("go\n", to);
 			at = ticks();
@@ -88,6 +104,8 @@ int main(int argc, char **argv)
 
 			printf("op %s_%s %" PRIu64 "\n", argv[1], phase,
 			       (now - at - slept) / pages);
+			printf("exits %s_%s %" PRIu64 "\n", argv[1], phase,
+			       (exits() - exits_before) * 1000 / pages);
 			fflush(stdout);
 		} else {
 			fputs(line, stdout);
