@@ -2,6 +2,7 @@
  * The headers of a PE32+ file (Microsoft's "PE Format"), as far as needed to say at once why a file
  * cannot be run. The kernel checks everything again, and more.
  */
+#include <stdbool.h>
 #include <string.h>
 
 #include "host/host.h"
@@ -16,6 +17,8 @@
 #define OPT_SUBSYSTEM  68u
 #define OPT_MIN_SIZE   112u /* of PE32+ without data directories */
 #define SECTION_HEADER 40u
+#define SECTION_BYTES  16u /* of it in the file, and where */
+#define SECTION_OFFSET 20u
 #define MACHINE_AMD64  0x8664
 #define MACHINE_I386   0x014c
 #define MACHINE_ARM64  0xaa64
@@ -34,6 +37,21 @@ static uint16_t u16(const uint8_t *p)
 static uint32_t u32(const uint8_t *p)
 {
 	return (uint32_t)u16(p) | (uint32_t)u16(p + 2) << 16;
+}
+
+/* Does a section's data lie beyond the file's end? Headers beyond `size` are not looked at. */
+static bool cut_short(const uint8_t *d, size_t size, size_t table, unsigned sections, uint64_t file_size)
+{
+	for (unsigned i = 0; i < sections; i++) {
+		const uint8_t *s = d + table + (size_t)i * SECTION_HEADER;
+
+		if (table + (size_t)(i + 1) * SECTION_HEADER > size)
+			return false;
+		if (u32(s + SECTION_OFFSET) && u32(s + SECTION_BYTES) &&
+		    (uint64_t)u32(s + SECTION_OFFSET) + u32(s + SECTION_BYTES) > file_size)
+			return true;
+	}
+	return false;
 }
 
 const char *pe_check(const uint8_t *d, size_t size, uint64_t file_size)
@@ -76,6 +94,9 @@ const char *pe_check(const uint8_t *d, size_t size, uint64_t file_size)
 		    (uint64_t)u16(coff + COFF_NSECTIONS) * SECTION_HEADER >
 		file_size)
 		return "is damaged (its section table lies outside the file)";
+	if (cut_short(d, size, at + 4 + COFF_HEADER + u16(coff + COFF_OPT_SIZE),
+		      u16(coff + COFF_NSECTIONS), file_size))
+		return "is not a whole Windows program (the file ends within a section)";
 	if (u16(opt + OPT_SUBSYSTEM) == SUBSYSTEM_GUI)
 		return "is a program with windows; only console programs can be run";
 	if (u16(opt + OPT_SUBSYSTEM) != SUBSYSTEM_CUI)

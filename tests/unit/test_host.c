@@ -318,6 +318,33 @@ START_TEST(a_damaged_program_is_named)
 }
 END_TEST
 
+#define SECTION_AT (PE_AT + 24 + 240) /* the first section header, behind the optional header */
+
+START_TEST(a_section_cut_short_is_named)
+{
+	const char *why;
+	uint16_t optional = 240, sections = 1;
+	uint32_t bytes = 512, offset = 512;
+
+	make_program();
+	memcpy(program + PE_AT + 20, &optional, 2);
+	memcpy(program + PE_AT + 6, &sections, 2);
+	memcpy(program + SECTION_AT + 16, &bytes, 4);
+	memcpy(program + SECTION_AT + 20, &offset, 4);
+	ck_assert_ptr_null(pe_check(program, sizeof(program), 1024));
+	why = pe_check(program, sizeof(program), 1023);
+	ck_assert_ptr_nonnull(why);
+	ck_assert_msg(strstr(why, "within a section"), "%s", why);
+	offset = 0; /* a section without data in the file */
+	memcpy(program + SECTION_AT + 20, &offset, 4);
+	ck_assert_ptr_null(pe_check(program, sizeof(program), 1023));
+	offset = bytes = 0xfffffff0;
+	memcpy(program + SECTION_AT + 16, &bytes, 4);
+	memcpy(program + SECTION_AT + 20, &offset, 4);
+	ck_assert_ptr_nonnull(pe_check(program, sizeof(program), 1024));
+}
+END_TEST
+
 START_TEST(other_files_are_named)
 {
 	make_program();
@@ -461,6 +488,7 @@ Suite *host_suite(void)
 	tcase_add_test(t, random_arguments_come_back);
 	tcase_add_test(t, utf8);
 	tcase_add_loop_test(t, a_damaged_program_is_named, 0, COUNT(damages));
+	tcase_add_test(t, a_section_cut_short_is_named);
 	tcase_add_test(t, other_files_are_named);
 	tcase_add_test(t, a_run_block_says_it_all);
 	tcase_add_test(t, a_run_block_has_its_limit);
