@@ -131,6 +131,25 @@ static const char *const end_names[] = {
     [VM_END_TIMEOUT] = "timeout", [VM_END_CRASH] = "crash",	  [VM_END_VIOLATION] = "violation",
 };
 
+static void json_sharing(struct json *j, struct vm *vm)
+{
+	struct ntmm_sharing s;
+
+	json_open(j, "shared", '[');
+	if (vm_get_sharing(vm, &s) == 0)
+		for (size_t i = 0; i < NTMM_SHARING_IMAGES && s.image[i].name[0]; i++) {
+			json_open(j, NULL, '{');
+			json_str(j, "name", s.image[i].name);
+			json_u64(j, "views", s.image[i].views);
+			json_u64(j, "frames", s.image[i].frames);
+			json_u64(j, "mappings", s.image[i].mappings);
+			json_u64(j, "most", s.image[i].most);
+			json_u64(j, "copies", s.image[i].copies);
+			json_close(j, '}');
+		}
+	json_close(j, ']');
+}
+
 void report_json(FILE *f, const struct report *r)
 {
 	struct json j = {.f = f};
@@ -150,6 +169,7 @@ void report_json(FILE *f, const struct report *r)
 	} else {
 		json_str(&j, "mm", NULL);
 	}
+	json_sharing(&j, r->vm);
 	json_open(&j, "vm", '{');
 	json_machine(&j, r, &s);
 	json_close(&j, '}');

@@ -65,7 +65,7 @@ GUEST_PROC := proc_create proc_info proc_memory proc_job proc_many proc_orphan p
 GUEST_C += $(GUEST_PROC)
 $(foreach test,$(GUEST_PROC),$(eval GUEST_LIBS_$(test) := -lntdll -lpsapi))
 # Sections, views, images:
-GUEST_SECT := sect_create sect_views sect_files mapped
+GUEST_SECT := sect_create sect_views sect_files mapped sharing
 GUEST_C += $(GUEST_SECT)
 $(foreach test,$(GUEST_SECT),$(eval GUEST_LIBS_$(test) := -lntdll -lpsapi))
 # The C library (in a folder of their own: crt/stdio.exe):

@@ -52,6 +52,7 @@ static int hc_publish(struct call *c)
 {
 	static const uint64_t least[NTMM_PUBLISH_COUNT] = {
 	    [NTMM_PUBLISH_COUNTERS] = sizeof(struct ntmm_counters),
+	    [NTMM_PUBLISH_SHARING] = sizeof(struct ntmm_sharing),
 	};
 	uint64_t what = c->arg[0], gpa = c->arg[1], bytes = c->arg[2];
 

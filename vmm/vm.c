@@ -519,6 +519,28 @@ int vm_get_counters(struct vm *vm, struct ntmm_counters *counters)
 	return 0;
 }
 
+int vm_get_sharing(struct vm *vm, struct ntmm_sharing *sharing)
+{
+	const void *p;
+
+	if (vm->published_bytes[NTMM_PUBLISH_SHARING] == 0)
+		return -ENOENT;
+	p = ram_ptr(&vm->ram, vm->published[NTMM_PUBLISH_SHARING], sizeof(*sharing), EPT_R);
+	memcpy(sharing, p, sizeof(*sharing));
+	if (sharing->magic != NTMM_SHARING_MAGIC)
+		return -EPROTO;
+	for (unsigned i = 0; i < NTMM_SHARING_IMAGES; i++)
+		for (unsigned k = 0; k < NTMM_SHARING_NAME; k++) {
+			char *c = &sharing->image[i].name[k];
+
+			if (k == NTMM_SHARING_NAME - 1)
+				*c = 0;
+			else if (*c && (*c < ' ' || *c > '~')) /* a hostile kernel's text */
+				*c = '?';
+		}
+	return 0;
+}
+
 bool vm_symbol(struct vm *vm, uint64_t va, char *buf, size_t size)
 {
 	const char *name;

@@ -124,6 +124,8 @@ const char *vm_exit_name(unsigned reason); /* NULL: unknown */
 
 /* The guest's counters, or -ENOENT when it published none, -EPROTO when they make no sense. */
 int vm_get_counters(struct vm *vm, struct ntmm_counters *counters);
+/* What its images shared; likewise. Names are NUL-terminated and printable. */
+int vm_get_sharing(struct vm *vm, struct ntmm_sharing *sharing);
 
 /* Names a kernel address as "name+0x12"; false if the kernel has no symbol for it. */
 bool vm_symbol(struct vm *vm, uint64_t va, char *buf, size_t size);

@@ -69,4 +69,23 @@ struct ntmm_counters {
 	NTMM_COUNTERS(NTMM_COUNTER_FIELD)
 };
 
+/*
+ * What images had in memory at the moment when most views of each were there (NTMM_PUBLISH_SHARING):
+ * `frames` of it, which page tables mapped `mappings` times in all, the most popular one `most` times.
+ * `copies`: private copies that writes have made since boot.
+ */
+#define NTMM_SHARING_MAGIC  0x53484d4d544eull /* "NTMMHS" */
+#define NTMM_SHARING_IMAGES 48u
+#define NTMM_SHARING_NAME   32u
+
+struct ntmm_shared_image {
+	char name[NTMM_SHARING_NAME]; /* of its file, NUL-terminated; empty: no more images */
+	uint64_t views, frames, mappings, most, copies;
+};
+struct ntmm_sharing {
+	uint64_t magic;
+	struct ntmm_shared_image image[NTMM_SHARING_IMAGES];
+};
+_Static_assert(sizeof(struct ntmm_sharing) <= 4096, "a page");
+
 #endif

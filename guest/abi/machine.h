@@ -70,6 +70,7 @@ enum ntmm_mark {
 
 enum ntmm_publish {
 	NTMM_PUBLISH_COUNTERS = 0, /* struct ntmm_counters (abi/counters.h) */
+	NTMM_PUBLISH_SHARING = 1,  /* struct ntmm_sharing (abi/counters.h) */
 	NTMM_PUBLISH_COUNT
 };
 

@@ -252,6 +252,7 @@ static NTSTATUS copy_on_write(struct fault *f, u32 prot, pfn_t src, bool was_val
 	pfn_release_share(src, false);
 	KeReleaseSpinLock(&pfn_lock, old);
 	counter_inc(MmCounters.faults_cow);
+	counter_inc(f->vad->ca->copies);
 	return STATUS_SUCCESS;
 }
 

@@ -206,8 +206,10 @@ NTSTATUS mm_image_control_area(struct FILE_OBJECT *f, u64 private_base, struct c
 		return st;
 	}
 	st = build(f, pe, private_base, out);
-	if (!st && !private_base)
+	if (!st && !private_base) {
+		mm_name_image(*out);
 		*out = mm_publish_ca(*out, &sop->image, sop);
+	}
 	return st;
 }
 

@@ -431,6 +431,10 @@ struct control_area {
 	void *reloc_memory;
 	struct section_object_pointers *pointers; /* where we are hung up, NULL: nowhere */
 	u64 resident; /* frames its prototypes own; F */
+	char name[NTMM_SHARING_NAME]; /* image: of the file, for sharing.c as the three below */
+	u32 noted_views;	      /* F */
+	volatile u64 copies;	       /* private copies made since mm_note_copies; atomic */
+	struct ntmm_shared_image *row; /* F */
 	struct list idle; /* images without references */
 };
 struct section { /* the object behind a handle */
@@ -485,6 +489,12 @@ NTSTATUS mm_find_image_export(struct control_area *ca, const char *name, u32 *rv
 void mm_wait_for_writes(struct control_area *ca, u64 first, u64 end);
 /* Dirty bits of these pages in every view of ca, in every process. => PASSIVE, A not held */
 void mm_harvest_all(struct control_area *ca, u64 first, u64 count);
+
+/* ---- sharing.c: what the host is told of images ---- */
+void mm_init_sharing(void);
+void mm_name_image(struct control_area *ca); /* => PASSIVE, no locks */
+void mm_note_sharing(struct control_area *ca); /* a view is about to go */
+void mm_note_copies(struct control_area *ca);
 
 /* ---- working sets (wset.c), writer (writer.c) ---- */
 u64 mm_trim_space(struct address_space *as, u64 want, u32 min_age); /* takes A */

@@ -281,6 +281,7 @@ void MmInitSystem(u64 start_info_pa)
 	if (ke_on_ntmm)
 		hypercall(NTMM_HC_PUBLISH, NTMM_PUBLISH_COUNTERS, MmGetPhysicalAddress(&MmCounters),
 			  sizeof(MmCounters), 0);
+	mm_init_sharing();
 }
 
 u64 MmGetPhysicalAddress(const void *va)

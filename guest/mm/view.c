@@ -213,13 +213,16 @@ NTSTATUS mm_unmap_vad(EPROCESS *p, MMVAD *v)
 	struct control_area *ca = v->ca;
 	u64 commit = v->commit;
 
+	if (ca->image)
+		mm_note_sharing(ca);
 	if (ca->large_pages)
 		mm_unmap_large_view(&p->as, v);
 	else
 		mm_delete_pages(&p->as, v, vad_va(v), vad_end(v), 0);
 	if (!ca->image && writes(v->prot))
 		__atomic_sub_fetch(&ca->writable_views, 1, __ATOMIC_SEQ_CST);
-	__atomic_sub_fetch(&ca->views, 1, __ATOMIC_SEQ_CST);
+	if (!__atomic_sub_fetch(&ca->views, 1, __ATOMIC_SEQ_CST) && ca->image)
+		mm_note_copies(ca);
 	mm_free_vad(&p->as, v);
 	if (commit)
 		mm_uncharge(&p->as, commit);
