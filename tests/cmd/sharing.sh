@@ -2,6 +2,7 @@
 # Twenty processes run one image: one frame a clean page, and a private copy for each page written.
 . "$(dirname "$0")/lib.sh"
 
+limit=280
 # image FILE NAME KEY
 image() {
 	python3 -c '
