@@ -154,7 +154,7 @@ static void corrupt_page(struct pagefile *pf, uint64_t offset)
 	uint8_t byte = 0;
 	if (pread(pf->fd, &byte, 1, (off_t)offset) < 0)
 		return; /* then reading the page fails by itself */
-	byte ^= 0x40;
+	byte++;		/* not a flip, which a second time would undo */
 	if (pwrite(pf->fd, &byte, 1, (off_t)offset) < 0)
 		pf->sums[offset / PAGEFILE_PAGE]++; /* cannot write there: make it mismatch */
 }

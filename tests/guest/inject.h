@@ -38,8 +38,11 @@ static inline void send_all_to_pagefile(void)
 
 /* Brings in all that taking an exception needs (stack, dispatcher, tables), so that an injected
  * error hits the access that the test means. */
-static inline void rehearse(void)
+static __attribute__((noinline, unused)) void rehearse(void)
 {
+	volatile unsigned char deep[16384];
+	for (unsigned i = 0; i < sizeof(deep); i += 4096)
+		deep[i] = 0;
 	unsigned char *none = VirtualAlloc(NULL, 1, MEM_RESERVE, PAGE_NOACCESS);
 	CHECK(none != NULL);
 	CHECK(!try_read(none));

@@ -575,6 +575,8 @@ START_TEST(injected_errors)
 	read_expecting_zeroes(pf, 40, 1);	       /* nothing stored there: stays armed */
 	ck_assert_int_eq(read_result(pf, 4, 4), -EIO); /* page 4 is hit */
 	ck_assert_int_eq(read_result(pf, 4, 1), -EIO); /* for good */
+	ck_assert_int_eq(pagefile_inject(pf, NTMM_INJECT_CORRUPT, 1), 0);
+	ck_assert_int_eq(read_result(pf, 4, 1), -EIO); /* a second hit does not undo the first */
 	read_expecting(pf, 5, 3, 1);
 
 	ck_assert_int_eq(pagefile_inject(pf, NTMM_INJECT_READ_ERROR, 100), 0);
@@ -583,8 +585,8 @@ START_TEST(injected_errors)
 	read_expecting(pf, 5, 3, 1);
 	ck_assert_int_eq(pagefile_inject(pf, (enum ntmm_inject)99, 1), -EINVAL);
 	struct pagefile_stats s = stats_of(pf);
-	ck_assert_uint_eq(s.injected, 7);
-	ck_assert_uint_eq(s.checksum_failures, 2);
+	ck_assert_uint_eq(s.injected, 8);
+	ck_assert_uint_eq(s.checksum_failures, 3);
 	pagefile_close(pf);
 }
 END_TEST
