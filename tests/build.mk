@@ -87,4 +87,22 @@ $(GUEST_C:%=$(B)/tests/guest/%.exe): $(B)/tests/guest/%.exe: tests/guest/%.c
 $(GUEST_CXX:%=$(B)/tests/guest/%.exe): $(B)/tests/guest/%.exe: tests/guest/%.cpp
 	@mkdir -p $(@D)
 	$(MINGW:gcc=g++) -O2 -Wall -Wextra -Werror $(DEPFLAGS) -MF $(@:.exe=.d) -I. $< -static -o $@
+# Two DLLs that import each other, and a program that imports one when it is first called.
+IMG := $(B)/tests/guest
+DLLTOOL := $(MINGW:gcc=dlltool)
+$(IMG)/lib%.a: tests/guest/%.def
+	@mkdir -p $(@D)
+	$(DLLTOOL) -d $< -l $@ -y $(@:.a=_delay.a)
+$(IMG)/img_one.res.o: tests/guest/img_one.rc
+	@mkdir -p $(@D)
+	$(MINGW:gcc=windres) $< $@
+$(IMG)/img_one.dll: tests/guest/img_dll.c tests/guest/img_one.def $(IMG)/img_one.res.o $(IMG)/libimg_two.a
+	$(MINGW) -shared -O2 -Wall -Wextra -Werror $< tests/guest/img_one.def $(IMG)/img_one.res.o $(IMG)/libimg_two.a -o $@
+$(IMG)/img_two.dll: tests/guest/img_dll.c tests/guest/img_two.def $(IMG)/libimg_one.a
+	$(MINGW) -shared -O2 -Wall -Wextra -Werror -DTWO $< tests/guest/img_two.def $(IMG)/libimg_one.a -o $@
+$(IMG)/img_load.exe: tests/guest/img_load.c $(IMG)/libimg_one.a $(IMG)/img_one.dll $(IMG)/img_two.dll
+	$(MINGW) -O2 -Wall -Wextra -Werror $(DEPFLAGS) -MF $(@:.exe=.d) -I. $< $(IMG)/libimg_one_delay.a \
+		-lntdll -ldelayimp -o $@
+GUEST_EXES += $(IMG)/img_load.exe
+guest-tests: $(IMG)/img_load.exe
 -include $(GUEST_EXES:.exe=.d)
