@@ -145,6 +145,10 @@ static void user_trap(struct ktrap_frame *f)
 	case VEC_DB:
 		f->rflags &= ~RFLAGS_TF;
 		break;
+	case VEC_DE:
+		if (!MmIsDivisorZero(f))
+			e.code = STATUS_INTEGER_OVERFLOW;
+		break;
 	case VEC_GP:
 		e.code = MmIsPrivilegedInstruction(f->rip) ? STATUS_PRIVILEGED_INSTRUCTION
 							    : STATUS_ACCESS_VIOLATION;

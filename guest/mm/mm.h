@@ -104,6 +104,8 @@ NTSTATUS MmMapSharedData(struct EPROCESS *p);
 
 /* Whether the user instruction at rip is one that only the kernel may run (for #GP). */
 bool MmIsPrivilegedInstruction(u64 rip);
+/* Whether the DIV or IDIV that stopped here had a divisor of zero (else its quotient did not fit). */
+bool MmIsDivisorZero(const struct ktrap_frame *f);
 
 /* From kernel memory into a process, as if it stored there itself. => no locks, PASSIVE */
 NTSTATUS MmWriteProcess(struct EPROCESS *p, u64 va, void *kernel, u64 bytes);

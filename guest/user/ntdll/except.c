@@ -51,12 +51,14 @@ static BOOLEAN call_frame(PEXCEPTION_RECORD rec, PCONTEXT ctx, PDISPATCHER_CONTE
 {
 	for (;;) {
 		EXCEPTION_DISPOSITION d;
+		DWORD64 frame;
 
-		if (dc->EstablisherFrame == *nested) {
+		frame = dc->EstablisherFrame;
+		d = execute_handler_for_exception(rec, (PVOID)frame, ctx, dc);
+		if (frame == *nested) { /* frames further out see it for the first time */
 			rec->ExceptionFlags &= ~EXCEPTION_NESTED_CALL;
 			*nested = 0;
 		}
-		d = execute_handler_for_exception(rec, (PVOID)dc->EstablisherFrame, ctx, dc);
 		switch (d) {
 		case ExceptionContinueExecution:
 			if (rec->ExceptionFlags & EXCEPTION_NONCONTINUABLE)
@@ -71,7 +73,6 @@ static BOOLEAN call_frame(PEXCEPTION_RECORD rec, PCONTEXT ctx, PDISPATCHER_CONTE
 			return FALSE;
 		case ExceptionCollidedUnwind: {
 			PVOID data;
-			DWORD64 frame;
 
 			/* dc now tells of the frame that was being unwound; go on from it. */
 			RtlVirtualUnwind(UNW_FLAG_NHANDLER, dc->ImageBase, dc->ControlPc,
@@ -145,10 +146,11 @@ BOOLEAN NTAPI RtlDispatchException(PEXCEPTION_RECORD rec, PCONTEXT ctx)
 	return FALSE;
 }
 
-/* Resumes ctx; debug registers, which only the kernel can load, go through it. */
+/* Resumes ctx. Debug registers, which only the kernel can load, go through it; so does the trap flag,
+ * which else would stop at ctx's first instruction and not behind it. */
 static DECLSPEC_NORETURN void resume(PCONTEXT ctx)
 {
-	if ((ctx->ContextFlags & CONTEXT_DEBUG_REGISTERS) == CONTEXT_DEBUG_REGISTERS ||
+	if (ctx->EFlags & EFLAGS_TF || (ctx->ContextFlags & CONTEXT_DEBUG_REGISTERS) == CONTEXT_DEBUG_REGISTERS ||
 	    (ctx->ContextFlags & CONTEXT_FULL) != CONTEXT_FULL)
 		RtlRaiseStatus(NtContinue(ctx, FALSE));
 	restore_registers(ctx);

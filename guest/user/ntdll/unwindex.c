@@ -156,6 +156,8 @@ VOID __cdecl RtlRestoreContext(PCONTEXT ctx, PEXCEPTION_RECORD rec)
 		   rec->NumberParameters >= 1) {
 		call_consolidate(ctx, (PVOID)rec->ExceptionInformation[0], rec);
 	}
+	if (ctx->EFlags & EFLAGS_TF)
+		NtContinue(ctx, FALSE);
 	restore_registers(ctx);
 }
 
