@@ -10,13 +10,14 @@
 const char *vcpu_where(struct vcpu *v, char *buf, size_t size)
 {
 	const struct kvm_regs *r = &v->run->s.regs.regs;
+	const uint64_t cr3 = v->run->s.regs.sregs.cr3;
 	char sym[128];
 
 	if (!vm_symbol(v->vm, r->rip, sym, sizeof(sym)))
 		snprintf(sym, sizeof(sym), "no symbol");
-	snprintf(buf, size, "CPU %u at 0x%" PRIx64 " (%s), cr3 0x%" PRIx64 ", rsp 0x%" PRIx64,
-		 v->id, (uint64_t)r->rip, sym, (uint64_t)v->run->s.regs.sregs.cr3,
-		 (uint64_t)r->rsp);
+	snprintf(buf, size, "CPU %u at 0x%" PRIx64 " (%s), cr3 0x%" PRIx64 ", rsp 0x%" PRIx64 "%s",
+		 v->id, (uint64_t)r->rip, sym, cr3, (uint64_t)r->rsp,
+		 cr3 >= v->vm->ram.size ? "; page tables outside its memory" : "");
 	return buf;
 }
 

@@ -15,16 +15,16 @@ descendants() {
 }
 start() { # COMMAND...: in the background, with a terminal's signals
 	ran=$*
-	: >.out
-	: >.err
-	setsid bash -c 'trap - INT; exec "$@"' bash "$@" >.out 2>.err </dev/null &
+	: >.bg.out
+	: >.bg.err
+	setsid bash -c 'trap - INT; exec "$@"' bash "$@" >.bg.out 2>.bg.err </dev/null &
 	pid=$!
 	# A background job ignores SIGINT; see to it that this one does not.
 }
 wait_for() { # pattern: until the program has printed it
 	local i
 	for i in $(seq 600); do
-		grep -q "$1" .out && return 0
+		grep -q "$1" .bg.out && return 0
 		kill -0 "$pid" 2>/dev/null || return 1
 		sleep 0.1
 	done
@@ -37,9 +37,9 @@ finish() { # waits for it, at most 20 s
 		sleep 0.1
 	done
 	took=$i
-	wait "$pid"
+	{ wait "$pid"; } 2>/dev/null
 	status=$?
-	out=$(cat .out) err=$(cat .err)
+	out=$(tr -d '\0\r' <.bg.out) err=$(tr -d '\0\r' <.bg.err)
 }
 leaves_nothing() {
 	sleep 0.5

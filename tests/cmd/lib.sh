@@ -17,8 +17,8 @@ run() {
 	ran=$*
 	timeout -k 10 "${limit:-120}" "$@" >"$work/.out" 2>"$work/.err"
 	status=$?
-	out=$(tr -d '\0' <"$work/.out")
-	err=$(tr -d '\0' <"$work/.err")
+	out=$(tr -d '\0\r' <"$work/.out")
+	err=$(tr -d '\0\r' <"$work/.err")
 }
 
 # verdict NAME CONDITION...: ok if the condition (a command) holds, else with what was run.
