@@ -57,7 +57,7 @@ check: $(CHECK_PROGS)
 GUEST_C := hello args exitcode stdin_echo crash guardpage demand_zero protect threads commit_limit \
 	stack inpage_error corrupt hog objects conditions pte_states
 # The memory calls of ntdll.dll itself:
-GUEST_VM := vm_extended large_pages awe vm_lock vm_copy write_watch vm_advice working_set large_sections vm_fuzz vm_fuzz_shared vm_stack vm_calls aslr seh
+GUEST_VM := vm_extended large_pages awe vm_lock vm_copy write_watch vm_advice working_set large_sections vm_fuzz vm_fuzz_shared vm_stack vm_calls aslr seh vm_counters
 GUEST_C += $(GUEST_VM)
 GUEST_C += files pipes pipes_async pool
 # Processes and jobs:
@@ -73,6 +73,7 @@ GUEST_CRT := env exit jump lowio math memory printf process scanf sort stdio str
 GUEST_C += $(GUEST_CRT:%=crt/%)
 GUEST_CXX := cxx
 $(foreach test,$(GUEST_VM),$(eval GUEST_LIBS_$(test) := -lntdll))
+GUEST_LIBS_vm_counters := -lntdll -lpsapi
 GUEST_LIBS_inpage_error := -lntdll
 GUEST_LIBS_pipes_async := -lntdll
 GUEST_LIBS_corrupt := -lntdll

@@ -2,8 +2,9 @@
  * Random calls of the memory API, by threads that each own a window of the address space and a
  * shadow model of it (fuzz/model.h). After every step VirtualQuery and contents are compared with
  * the model around what was done and elsewhere, and all of the window now and then; any difference
- * ends the program with a report that names seed, step and call, and 1. vm_fuzz.exe [SEED [CALLS
- * [THREADS]]]      CALLS: of all threads together
+ * ends the program with a report that names seed, step and call, and 1.
+ *   vm_fuzz.exe [SEED [CALLS [THREADS]]]
+ * CALLS counts those of all threads together.
  */
 #include "tests/guest/fuzz/more_ops.h"
 
