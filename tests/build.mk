@@ -71,7 +71,7 @@ $(foreach test,$(GUEST_SECT),$(eval GUEST_LIBS_$(test) := -lntdll -lpsapi))
 # The C library (in a folder of their own: crt/stdio.exe):
 GUEST_CRT := env exit jump lowio math memory printf process scanf sort stdio streamfuzz string strto thread time
 GUEST_C += $(GUEST_CRT:%=crt/%)
-GUEST_CXX := cxx
+GUEST_CXX := cxx filesystem
 $(foreach test,$(GUEST_VM),$(eval GUEST_LIBS_$(test) := -lntdll))
 GUEST_LIBS_vm_counters := -lntdll -lpsapi
 GUEST_LIBS_inpage_error := -lntdll

@@ -222,6 +222,70 @@ int p9fs_rename(const struct p9_share *s, const char *from, const char *to)
 	return r;
 }
 
+int p9fs_link(const struct p9_share *s, const char *from, const char *to)
+{
+	const char *old_name, *new_name;
+	int old_fd = open_parent(s, from, &old_name), new_fd, r;
+
+	if (old_fd < 0)
+		return old_fd;
+	new_fd = open_parent(s, to, &new_name);
+	if (new_fd < 0) {
+		close(old_fd);
+		return new_fd;
+	}
+	r = linkat(old_fd, old_name, new_fd, new_name, 0) < 0 ? -errno : 0;
+	close(old_fd);
+	close(new_fd);
+	return r;
+}
+
+/* How many folders a path has above its last name. */
+static int depth(const char *path)
+{
+	int n = 0;
+
+	for (; *path; path++)
+		n += *path == '/';
+	return n;
+}
+
+/* Does a link at this depth, followed name by name, stay below the folder it began in? */
+static bool stays_below(const char *target, int level)
+{
+	if (*target == '/' || !*target)
+		return false;
+	while (*target) {
+		size_t n = strcspn(target, "/");
+
+		if (n == 2 && memcmp(target, "..", 2) == 0)
+			level--;
+		else if (n && !(n == 1 && *target == '.'))
+			level++;
+		if (level < 0)
+			return false;
+		target += n + (target[n] == '/');
+	}
+	return true;
+}
+
+int p9fs_symlink(const struct p9_share *s, const char *target, const char *path)
+{
+	const char *name, *rest = NULL;
+	int fd = find_dir(s, path, &rest), r;
+
+	if (fd < 0)
+		return fd;
+	if (!stays_below(target, depth(rest)))
+		return -EPERM;
+	fd = open_parent(s, path, &name);
+	if (fd < 0)
+		return fd;
+	r = symlinkat(target, fd, name) < 0 ? -errno : 0;
+	close(fd);
+	return r;
+}
+
 int p9fs_utimens(const struct p9_share *s, const char *path, const struct timespec times[2])
 {
 	struct stat st;

@@ -501,6 +501,36 @@ static int do_renameat(struct msg *m)
 	return r;
 }
 
+static int do_link(struct msg *m)
+{
+	struct fid *dir = get_fid(m), *f = get_fid(m);
+	char name[NAME_MAX + 1], path[P9_PATH_MAX];
+	int r;
+
+	get_entry_name(m, name);
+	r = entry_path(m, dir, name, path);
+	if (r == 0 && !f)
+		r = -EBADF;
+	return r ? r : p9fs_link(&m->p->share, f->path, path);
+}
+
+static int do_symlink(struct msg *m)
+{
+	struct fid *dir = get_fid(m);
+	char name[NAME_MAX + 1], target[NAME_MAX + 1], path[P9_PATH_MAX];
+	struct stat st = {.st_mode = S_IFLNK}; /* a link is never shown: its qid means nothing */
+	int r;
+
+	get_entry_name(m, name);
+	p9_get_name(m, target);
+	r = entry_path(m, dir, name, path);
+	if (r == 0)
+		r = p9fs_symlink(&m->p->share, target, path);
+	if (r == 0)
+		p9_put_qid(m, &st);
+	return r;
+}
+
 static int do_unsupported(struct msg *m)
 {
 	(void)m;
@@ -513,5 +543,5 @@ int (*const p9_handlers[T_COUNT])(struct msg *m) = {
     [T_RENAMEAT] = do_renameat, [T_UNLINKAT] = do_unlinkat, [T_VERSION] = p9_do_version,
     [T_ATTACH] = p9_do_attach,	[T_FLUSH] = p9_do_flush,    [T_WALK] = p9_do_walk,
     [T_READ] = do_read,		[T_WRITE] = do_write,	    [T_CLUNK] = p9_do_clunk,
-    [T_REMOVE] = do_remove,
+    [T_REMOVE] = do_remove,	[T_LINK] = do_link,	    [T_SYMLINK] = do_symlink,
 };

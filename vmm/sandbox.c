@@ -78,6 +78,8 @@ static const int plain_calls[] = {
     SCMP_SYS(getdents64),
     SCMP_SYS(unlinkat),
     SCMP_SYS(mkdirat),
+    SCMP_SYS(linkat),
+    SCMP_SYS(symlinkat),
     SCMP_SYS(renameat),
     SCMP_SYS(renameat2),
     SCMP_SYS(fchmod),

@@ -96,10 +96,49 @@ static NTSTATUS wait_for_pipe(struct control *c)
 	return pipe_wait(v.name, v.name_bytes / 2, v.has_timeout ? &v.timeout : NULL);
 }
 
+#define FSCTL_SET_REPARSE_POINT	   0x000900a4u
+#define IO_REPARSE_TAG_SYMLINK	   0xa000000cu
+#define SYMLINK_FLAG_RELATIVE	   1u
+#define SYMLINK_FIXED		   20u /* bytes before the names */
+#define STATUS_IO_REPARSE_TAG_BAD  ((NTSTATUS)0xC0000276)
+
+/* A file that has just been made becomes a symbolic link; other tags mean nothing here. */
+static NTSTATUS set_reparse_point(struct control *c)
+{
+	struct { /* REPARSE_DATA_BUFFER, as far as a symbolic link needs it */
+		u32 tag;
+		u16 bytes, reserved, at, target_bytes, print_at, print_bytes;
+		u32 flags;
+		u16 names[512];
+	} *v;
+	NTSTATUS s;
+
+	if (!c->f->fcb)
+		return STATUS_INVALID_DEVICE_REQUEST;
+	if (c->in_bytes < SYMLINK_FIXED)
+		return STATUS_INVALID_PARAMETER;
+	v = ExAllocatePool(sizeof *v, TAG('R', 'p', 'r', 's'));
+	if (!v)
+		return STATUS_INSUFFICIENT_RESOURCES;
+	s = copy_from_user(v, c->in, MIN(c->in_bytes, (u32)sizeof *v));
+	if (s == STATUS_SUCCESS && v->tag != IO_REPARSE_TAG_SYMLINK)
+		s = STATUS_IO_REPARSE_TAG_BAD;
+	if (s == STATUS_SUCCESS &&
+	    ((v->at | v->target_bytes) & 1 || (u32)v->at + v->target_bytes > sizeof v->names ||
+	     SYMLINK_FIXED + v->at + v->target_bytes > c->in_bytes))
+		s = STATUS_INVALID_PARAMETER;
+	if (s == STATUS_SUCCESS)
+		s = symlink_file(c->f, v->names + v->at / 2, v->target_bytes / 2u,
+				 v->flags & SYMLINK_FLAG_RELATIVE);
+	ExFreePool(v);
+	return s;
+}
+
 static const struct {
 	u32 code;
 	NTSTATUS (*run)(struct control *c);
 } controls[] = {
+    {FSCTL_SET_REPARSE_POINT, set_reparse_point},
     {FSCTL_PIPE_PEEK, peek},
     {FSCTL_PIPE_LISTEN, listen},
     {FSCTL_PIPE_DISCONNECT, disconnect},

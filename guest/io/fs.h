@@ -197,7 +197,23 @@ void delete_file(struct FILE_OBJECT *f);
 /* Whether it may be marked for deletion; takes fs_lock itself. */
 NTSTATUS delete_allowed(struct FILE_OBJECT *f, bool even_readonly);
 
-/* ---- rename.c: takes fs_lock ---- */
+/* ---- rename.c ---- */
+struct renaming {
+	struct FILE_OBJECT *f;
+	struct p9_session *s;
+	struct host_path from, to;
+	char last[NAME_MAX_CHARS]; /* as the caller spelled it */
+	u32 last_bytes;
+	bool replace;
+};
+struct p9_name host_path_last(const struct host_path *p);
+/* A zeroed one with `from` and `to` set; takes fs_lock, which is held when it succeeds. */
+NTSTATUS renaming_begin(struct FILE_OBJECT *f, struct FILE_OBJECT *root, const u16 *name, u32 chars,
+			bool replace, struct renaming **out);
+/* Finds the folder of the new name, a fid the caller clunks, and makes room there. => fs_lock */
+NTSTATUS renaming_target(struct renaming *r, u32 *folder);
+void renaming_end(struct renaming *r); /* frees it and fs_lock */
+/* takes fs_lock */
 NTSTATUS rename_file(struct FILE_OBJECT *f, struct FILE_OBJECT *root, const u16 *name, u32 chars,
 		     bool replace);
 
@@ -208,6 +224,12 @@ NTSTATUS console_open(const struct nt_path *p, const struct open_request *rq,
 bool console_is_terminal(u8 console);
 
 void pipe_init(void);
+
+/* ---- link.c: takes fs_lock ---- */
+NTSTATUS link_file(struct FILE_OBJECT *f, struct FILE_OBJECT *root, const u16 *name, u32 chars,
+		   bool replace);
+/* The empty file or folder f becomes a symbolic link; f is then a file without a name. */
+NTSTATUS symlink_file(struct FILE_OBJECT *f, const u16 *target, u32 chars, bool relative);
 
 /* ---- bytelock.c ---- */
 /* A read or write by the current process may touch the range. */

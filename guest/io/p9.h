@@ -50,6 +50,9 @@ NTSTATUS p9_create(struct p9_session *s, u32 fid, struct p9_name name, u32 flags
 		   struct p9_qid *qid);
 NTSTATUS p9_mkdir(struct p9_session *s, u32 fid, struct p9_name name, u32 mode);
 NTSTATUS p9_rename(struct p9_session *s, u32 from, struct p9_name old, u32 to, struct p9_name new);
+/* One more name, in the folder `to`, for the file of fid `from`. */
+NTSTATUS p9_link(struct p9_session *s, u32 from, u32 to, struct p9_name new);
+NTSTATUS p9_symlink(struct p9_session *s, u32 fid, struct p9_name name, struct p9_name target);
 NTSTATUS p9_unlink(struct p9_session *s, u32 fid, struct p9_name name, bool folder);
 NTSTATUS p9_fsync(struct p9_session *s, u32 fid);
 

@@ -153,6 +153,27 @@ NTSTATUS p9_rename(struct p9_session *s, u32 from, struct p9_name old, u32 to, s
 	return run_plain(c);
 }
 
+NTSTATUS p9_link(struct p9_session *s, u32 from, u32 to, struct p9_name new)
+{
+	struct p9_call *c = p9_begin(s, P9_LINK);
+
+	p9_put(&c->out, to, 4);
+	p9_put(&c->out, from, 4);
+	put_name(c, new);
+	return run_plain(c);
+}
+
+NTSTATUS p9_symlink(struct p9_session *s, u32 fid, struct p9_name name, struct p9_name target)
+{
+	struct p9_call *c = p9_begin(s, P9_SYMLINK);
+
+	p9_put(&c->out, fid, 4);
+	put_name(c, name);
+	put_name(c, target);
+	p9_put(&c->out, 0, 4); /* gid */
+	return run_plain(c);
+}
+
 #define AT_REMOVEDIR 0x200
 
 NTSTATUS p9_unlink(struct p9_session *s, u32 fid, struct p9_name name, bool folder)

@@ -6,19 +6,11 @@
  */
 #include "guest/io/fs.h"
 
-struct renaming {
-	struct FILE_OBJECT *f;
-	struct p9_session *s;
-	struct host_path from, to;
-	char last[NAME_MAX_CHARS]; /* as the caller spelled it */
-	u32 last_bytes;
-	bool replace;
-};
-
-static struct p9_name last_name(const struct host_path *p)
+struct p9_name host_path_last(const struct host_path *p)
 {
 	return (struct p9_name){p->text + p->start[p->count - 1], p->length[p->count - 1]};
 }
+#define last_name host_path_last
 
 /* The target path: a plain name (same folder), below `root`, or a full NT path. => fs_lock */
 static NTSTATUS target_path(struct renaming *r, struct FILE_OBJECT *root, const u16 *name,
@@ -110,28 +102,36 @@ static NTSTATUS move_paths(struct renaming *r)
 	return STATUS_SUCCESS;
 }
 
-/* => fs_lock; r->to is set */
-static NTSTATUS rename_locked(struct renaming *r)
+NTSTATUS renaming_target(struct renaming *r, u32 *folder)
 {
-	u32 from_fid = P9_NOFID, to_fid = P9_NOFID;
 	struct lookup l;
-	NTSTATUS s, found;
+	NTSTATUS s, found = lookup_path(r->s, &r->to, &l);
 
-	if (r->f->fcb->directory && fcb_any_below(r->s, r->from.text))
-		return STATUS_ACCESS_DENIED;
-	found = lookup_path(r->s, &r->to, &l);
+	*folder = P9_NOFID;
 	if (found != STATUS_SUCCESS && !(found == STATUS_OBJECT_NAME_NOT_FOUND && l.parent_found))
 		return found;
-	s = lookup_parent(r->s, &r->to, &to_fid);
+	s = lookup_parent(r->s, &r->to, folder);
 	if (found == STATUS_SUCCESS) {
 		if (s == STATUS_SUCCESS)
-			s = clear_target(r, &l, to_fid);
+			s = clear_target(r, &l, *folder);
 		else
 			p9_clunk(r->s, l.fid);
 	}
 	if (s == STATUS_SUCCESS &&
 	    !host_path_replace(&r->to, r->to.count - 1, r->last, r->last_bytes))
 		s = STATUS_NAME_TOO_LONG;
+	return s;
+}
+
+/* => fs_lock */
+static NTSTATUS rename_locked(struct renaming *r)
+{
+	u32 from_fid = P9_NOFID, to_fid = P9_NOFID;
+	NTSTATUS s;
+
+	if (r->f->fcb->directory && fcb_any_below(r->s, r->from.text))
+		return STATUS_ACCESS_DENIED;
+	s = renaming_target(r, &to_fid);
 	if (s == STATUS_SUCCESS)
 		s = lookup_parent(r->s, &r->from, &from_fid);
 	if (s == STATUS_SUCCESS)
@@ -141,8 +141,8 @@ static NTSTATUS rename_locked(struct renaming *r)
 	return s == STATUS_SUCCESS ? move_paths(r) : s;
 }
 
-NTSTATUS rename_file(struct FILE_OBJECT *f, struct FILE_OBJECT *root, const u16 *name, u32 chars,
-		     bool replace)
+NTSTATUS renaming_begin(struct FILE_OBJECT *f, struct FILE_OBJECT *root, const u16 *name, u32 chars,
+			bool replace, struct renaming **out)
 {
 	struct renaming *r;
 	NTSTATUS s;
@@ -158,11 +158,30 @@ NTSTATUS rename_file(struct FILE_OBJECT *f, struct FILE_OBJECT *root, const u16 
 	mutex_lock(&fs_lock);
 	s = host_path_set(&r->from, f->path) && r->from.count ? STATUS_SUCCESS
 							      : STATUS_ACCESS_DENIED;
-	if (s == STATUS_SUCCESS)
+	if (s == STATUS_SUCCESS && chars)
 		s = target_path(r, root, name, chars);
-	if (s == STATUS_SUCCESS)
-		s = rename_locked(r);
+	if (s != STATUS_SUCCESS)
+		renaming_end(r);
+	else
+		*out = r;
+	return s;
+}
+
+void renaming_end(struct renaming *r)
+{
 	mutex_unlock(&fs_lock);
 	ExFreePool(r);
+}
+
+NTSTATUS rename_file(struct FILE_OBJECT *f, struct FILE_OBJECT *root, const u16 *name, u32 chars,
+		     bool replace)
+{
+	struct renaming *r;
+	NTSTATUS s = renaming_begin(f, root, name, chars, replace, &r);
+
+	if (s != STATUS_SUCCESS)
+		return s;
+	s = rename_locked(r);
+	renaming_end(r);
 	return s;
 }

@@ -129,7 +129,9 @@ static NTSTATUS set_disposition_ex(struct setting *s)
 
 #define RENAME_FIXED 20u /* bytes before the name */
 
-static NTSTATUS set_rename_flags(struct setting *s, bool replace)
+static NTSTATUS with_name(struct setting *s, bool replace,
+			  NTSTATUS (*act)(struct FILE_OBJECT *f, struct FILE_OBJECT *root,
+					  const u16 *name, u32 chars, bool replace))
 {
 	struct FILE_OBJECT *root = NULL;
 	HANDLE root_handle = GET(s, 8, u64);
@@ -141,8 +143,7 @@ static NTSTATUS set_rename_flags(struct setting *s, bool replace)
 	if (root_handle)
 		status = ObReferenceObjectByHandle(root_handle, 0, &IoFileType, (void **)&root);
 	if (status == STATUS_SUCCESS)
-		status = rename_file(s->f, root, (const u16 *)(s->in + RENAME_FIXED), bytes / 2,
-				     replace);
+		status = act(s->f, root, (const u16 *)(s->in + RENAME_FIXED), bytes / 2, replace);
 	if (root)
 		ObDereferenceObject(root);
 	return status;
@@ -150,12 +151,12 @@ static NTSTATUS set_rename_flags(struct setting *s, bool replace)
 
 static NTSTATUS set_rename(struct setting *s)
 {
-	return set_rename_flags(s, GET(s, 0, u8));
+	return with_name(s, GET(s, 0, u8), rename_file);
 }
 
 static NTSTATUS set_rename_ex(struct setting *s)
 {
-	return set_rename_flags(s, GET(s, 0, u32) & 1);
+	return with_name(s, GET(s, 0, u32) & 1, rename_file);
 }
 
 /* FILE_PIPE_INFORMATION */
@@ -177,8 +178,7 @@ static NTSTATUS set_pipe(struct setting *s)
 
 static NTSTATUS set_link(struct setting *s)
 {
-	(void)s;
-	return STATUS_NOT_SUPPORTED;
+	return with_name(s, GET(s, 0, u8), link_file);
 }
 
 static const struct {

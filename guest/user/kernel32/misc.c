@@ -175,40 +175,6 @@ WINBOOL WINAPI GetSystemPowerStatus(LPSYSTEM_POWER_STATUS out)
 	return TRUE;
 }
 
-/* --- links --- */
-
-WINBOOL WINAPI CreateHardLinkW(LPCWSTR link, LPCWSTR file, LPSECURITY_ATTRIBUTES sa)
-{
-	(void)link;
-	(void)file;
-	(void)sa;
-	return fail(ERROR_INVALID_FUNCTION); /* as a file system without links answers */
-}
-
-WINBOOL WINAPI CreateHardLinkA(LPCSTR link, LPCSTR file, LPSECURITY_ATTRIBUTES sa)
-{
-	(void)link;
-	(void)file;
-	(void)sa;
-	return fail(ERROR_INVALID_FUNCTION);
-}
-
-BOOLEAN APIENTRY CreateSymbolicLinkW(LPCWSTR link, LPCWSTR target, DWORD flags)
-{
-	(void)link;
-	(void)target;
-	(void)flags;
-	return (BOOLEAN)fail(ERROR_PRIVILEGE_NOT_HELD);
-}
-
-BOOLEAN APIENTRY CreateSymbolicLinkA(LPCSTR link, LPCSTR target, DWORD flags)
-{
-	(void)link;
-	(void)target;
-	(void)flags;
-	return (BOOLEAN)fail(ERROR_PRIVILEGE_NOT_HELD);
-}
-
 WINBOOL WINAPI CancelIoEx(HANDLE h, LPOVERLAPPED ov)
 {
 	IO_STATUS_BLOCK iosb;
