@@ -26,6 +26,9 @@ enum ept_kind {
 	EPT_KERNEL_TEXT, /* code and read-only data of the kernel image */
 	EPT_KDP,	 /* protected data: written only by the host after a check */
 	EPT_SECURE,	 /* absent for the guest: reached only through hypercalls */
+	EPT_REGION,	 /* named by a policy */
+	EPT_TABLES,	 /* page tables: the CPU walks and marks them, nobody else writes */
+	EPT_TABLES_VIEW, /* the same bytes again, where the kernel's stores to them are caught */
 	EPT_KINDS
 };
 
@@ -38,7 +41,8 @@ struct ept_arena {
 	struct gpa_range gpa;
 	uint64_t offset; /* backing offset of gpa.start */
 	enum ept_kind kind;
-	enum ept_rights rights;
+	enum ept_rights rights; /* of the guest's instructions and of devices */
+	unsigned tag;		/* EPT_REGION: which */
 };
 
 #define EPT_MAX_ARENAS 64
@@ -56,7 +60,13 @@ int ept_layout_ram(struct ept_map *map, uint64_t bytes);
 /* Gives a piece of ordinary RAM another kind and rights, splitting its arena. -EINVAL: unaligned or
  * empty; -EFAULT: not wholly inside one ordinary arena; -ENOSPC: too many arenas. */
 int ept_carve(struct ept_map *map, struct gpa_range range, enum ept_kind kind,
-	      enum ept_rights rights);
+	      enum ept_rights rights, unsigned tag);
+
+/* Shows the arena of kind EPT_TABLES a second time, read-only, at gpa `view`. -EFAULT: something is
+ * there, or there is no such arena. */
+int ept_add_view(struct ept_map *map, gpa_t view);
+/* The arena of that kind, or NULL. */
+const struct ept_arena *ept_kind_find(const struct ept_map *map, enum ept_kind kind);
 
 /* The arena that holds gpa, or NULL. */
 const struct ept_arena *ept_find(const struct ept_map *map, gpa_t gpa);
@@ -65,8 +75,10 @@ const struct ept_arena *ept_find(const struct ept_map *map, gpa_t gpa);
  * in one piece in the backing, else -EFAULT. len 0 is allowed anywhere an address is. */
 int64_t ept_translate(const struct ept_map *map, gpa_t gpa, uint64_t len, enum ept_rights need);
 
-/* What a slot can hold of these rights. */
-enum ept_slot ept_slot_for(enum ept_rights rights);
+/* What kind of slot the arena needs. */
+enum ept_slot ept_slot_for(const struct ept_arena *arena);
+/* May the guest never write it, whatever way it takes? */
+bool ept_is_protected(const struct ept_arena *arena);
 
 const char *ept_kind_name(enum ept_kind kind);
 

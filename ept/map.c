@@ -7,14 +7,14 @@
 #include "ept/ept.h"
 #include "guest/abi/machine.h"
 
-static const struct {
-	const char *name;
-	enum ept_slot slot_floor; /* the least restrictive slot this kind may have */
-} kinds[EPT_KINDS] = {
-    [EPT_RAM] = {"ram", EPT_SLOT_RW},
-    [EPT_KERNEL_TEXT] = {"kernel text", EPT_SLOT_READONLY},
-    [EPT_KDP] = {"protected data", EPT_SLOT_READONLY},
-    [EPT_SECURE] = {"secure memory", EPT_SLOT_ABSENT},
+static const char *const kinds[EPT_KINDS] = {
+    [EPT_RAM] = "ram",
+    [EPT_KERNEL_TEXT] = "kernel text",
+    [EPT_KDP] = "protected data",
+    [EPT_SECURE] = "secure memory",
+    [EPT_REGION] = "region",
+    [EPT_TABLES] = "page tables",
+    [EPT_TABLES_VIEW] = "view of page tables",
 };
 
 static bool aligned(uint64_t v)
@@ -24,14 +24,21 @@ static bool aligned(uint64_t v)
 
 const char *ept_kind_name(enum ept_kind kind)
 {
-	return kind < EPT_KINDS ? kinds[kind].name : "unknown";
+	return kind < EPT_KINDS ? kinds[kind] : "unknown";
 }
 
-enum ept_slot ept_slot_for(enum ept_rights rights)
+enum ept_slot ept_slot_for(const struct ept_arena *a)
 {
-	if (!(rights & EPT_R))
+	if (a->kind == EPT_TABLES)
+		return EPT_SLOT_RW; /* a table walk counts as a write */
+	if (!(a->rights & EPT_R))
 		return EPT_SLOT_ABSENT;
-	return rights & EPT_W ? EPT_SLOT_RW : EPT_SLOT_READONLY;
+	return a->rights & EPT_W ? EPT_SLOT_RW : EPT_SLOT_READONLY;
+}
+
+bool ept_is_protected(const struct ept_arena *a)
+{
+	return !(a->rights & EPT_W);
 }
 
 int ept_layout_ram(struct ept_map *map, uint64_t bytes)
@@ -42,10 +49,10 @@ int ept_layout_ram(struct ept_map *map, uint64_t bytes)
 	if (bytes == 0 || !aligned(bytes) || bytes > INT64_MAX - NTMM_HIGH_RAM)
 		return -EINVAL;
 	memset(map, 0, sizeof(*map));
-	map->arena[map->count++] = (struct ept_arena){{0, low}, 0, EPT_RAM, EPT_RWX};
+	map->arena[map->count++] = (struct ept_arena){{0, low}, 0, EPT_RAM, EPT_RWX, 0};
 	if (bytes > low)
 		map->arena[map->count++] = (struct ept_arena){
-		    {NTMM_HIGH_RAM, NTMM_HIGH_RAM + (bytes - low)}, low, EPT_RAM, EPT_RWX};
+		    {NTMM_HIGH_RAM, NTMM_HIGH_RAM + (bytes - low)}, low, EPT_RAM, EPT_RWX, 0};
 	return 0;
 }
 
@@ -76,14 +83,14 @@ const struct ept_arena *ept_find(const struct ept_map *map, gpa_t gpa)
 }
 
 int ept_carve(struct ept_map *map, struct gpa_range range, enum ept_kind kind,
-	      enum ept_rights rights)
+	      enum ept_rights rights, unsigned tag)
 {
 	struct ept_arena whole, piece[3];
 	unsigned n = 0;
 	int i;
 
 	if (!aligned(range.start) || !aligned(range.end) || range.start >= range.end ||
-	    kind >= EPT_KINDS || ept_slot_for(rights) < kinds[kind].slot_floor)
+	    kind >= EPT_KINDS)
 		return -EINVAL;
 	i = find_index(map, range.start);
 	if (i < 0 || map->arena[i].kind != EPT_RAM || range.end > map->arena[i].gpa.end)
@@ -94,8 +101,8 @@ int ept_carve(struct ept_map *map, struct gpa_range range, enum ept_kind kind,
 		piece[n] = whole;
 		piece[n++].gpa.end = range.start;
 	}
-	piece[n++] =
-	    (struct ept_arena){range, whole.offset + (range.start - whole.gpa.start), kind, rights};
+	piece[n++] = (struct ept_arena){range, whole.offset + (range.start - whole.gpa.start), kind,
+					rights, tag};
 	if (range.end < whole.gpa.end) {
 		piece[n] = whole;
 		piece[n].gpa.start = range.end;
@@ -107,6 +114,30 @@ int ept_carve(struct ept_map *map, struct gpa_range range, enum ept_kind kind,
 		(map->count - (unsigned)i - 1) * sizeof(piece[0]));
 	memcpy(&map->arena[i], piece, n * sizeof(piece[0]));
 	map->count += n - 1;
+	return 0;
+}
+
+const struct ept_arena *ept_kind_find(const struct ept_map *map, enum ept_kind kind)
+{
+	for (unsigned i = 0; i < map->count; i++)
+		if (map->arena[i].kind == kind)
+			return &map->arena[i];
+	return NULL;
+}
+
+int ept_add_view(struct ept_map *map, gpa_t view)
+{
+	const struct ept_arena *tables = ept_kind_find(map, EPT_TABLES);
+	const struct ept_arena *last = &map->arena[map->count - 1];
+
+	if (!tables || view < last->gpa.end || map->count == EPT_MAX_ARENAS)
+		return -EFAULT;
+	map->arena[map->count++] =
+	    (struct ept_arena){{view, view + (tables->gpa.end - tables->gpa.start)},
+			       tables->offset,
+			       EPT_TABLES_VIEW,
+			       EPT_R,
+			       0};
 	return 0;
 }
 
@@ -143,8 +174,6 @@ bool ept_check(const struct ept_map *map)
 
 		if (!aligned(a->gpa.start) || !aligned(a->gpa.end) || !aligned(a->offset) ||
 		    a->gpa.start >= a->gpa.end || a->kind >= EPT_KINDS)
-			return false;
-		if (ept_slot_for(a->rights) < kinds[a->kind].slot_floor)
 			return false;
 		if (i > 0 && a[-1].gpa.end > a->gpa.start)
 			return false;

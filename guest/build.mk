@@ -6,7 +6,8 @@ GUEST_SRCS := \
 	guest/ke/init.c guest/ke/smp.c guest/ke/trap.c guest/ke/syscall.c guest/ke/sched.c \
 	guest/ke/wait.c guest/ke/lock.c guest/ke/dpc.c guest/ke/time.c guest/ke/apic.c \
 	guest/ke/fpu.c guest/ke/aslr.c guest/ke/runblock.c guest/ke/print.c guest/ke/bugcheck.c \
-	guest/ke/string.c guest/ke/kuser.c guest/ex/pool.c \
+	guest/ke/string.c guest/ke/kuser.c guest/ke/kdp.c guest/ke/guard.c guest/ex/pool.c \
+	guest/ex/securepool.c guest/ex/protection.c \
 	guest/mm/mminit.c guest/mm/pfn.c guest/mm/contig.c guest/mm/syspte.c guest/mm/space.c \
 	guest/mm/prot.c guest/mm/commit.c guest/mm/pagefile.c guest/mm/pagein.c guest/mm/fault.c \
 	guest/mm/stack.c guest/mm/wset.c guest/mm/writer.c guest/mm/usercopy.c guest/mm/divide.c guest/mm/vad.c \
@@ -22,7 +23,7 @@ GUEST_SRCS := \
 	guest/ps/mitigation.c guest/ps/job.c guest/ps/jobinfo.c guest/ps/jobtime.c \
 	guest/mm/usage.c guest/ps/cpucalls.c guest/ex/harderror.c \
 	$(GUEST_OB_SRCS) $(GUEST_IO_SRCS)
-GUEST_ASM := guest/ke/boot.S guest/ke/trap.S
+GUEST_ASM := guest/ke/boot.S guest/ke/trap.S guest/ke/guard.S guest/ex/vulnerable.S
 
 GUEST_CFLAGS := -std=gnu17 -O2 -g -ffreestanding -fPIE -mcmodel=small -mno-red-zone \
 	-mgeneral-regs-only -fno-stack-protector -fno-omit-frame-pointer -fno-strict-aliasing \

@@ -52,7 +52,8 @@ struct run {
 	struct pagefile *pagefile[NTMM_MAX_PAGEFILES];
 	struct text block;
 	int serial_fd;
-	FILE *stats_file;
+	FILE *stats_file, *events_file;
+	unsigned events;
 	struct vm *vm;
 };
 
@@ -287,7 +288,7 @@ static int run_in_lab(struct run *r, int argc)
 	size_t n = 0;
 	ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
 
-	args = calloc((size_t)argc + (size_t)2 * (LETTERS + NTMM_MAX_PAGEFILES + 2) + 4,
+	args = calloc((size_t)argc + (size_t)2 * (LETTERS + NTMM_MAX_PAGEFILES + 3) + 4,
 		      sizeof(*args));
 	if (len < 0 || !args) {
 		free(args);
@@ -301,6 +302,8 @@ static int run_in_lab(struct run *r, int argc)
 		add_rw(args, &n, folder_of(r->o.pagefile[i].path));
 	if (r->o.stats_file)
 		add_rw(args, &n, folder_of(r->o.stats_file));
+	if (r->o.events)
+		add_rw(args, &n, folder_of(r->o.events));
 	if (r->o.serial && strcmp(r->o.serial, "-") != 0)
 		add_rw(args, &n, folder_of(r->o.serial));
 	args[n++] = "--";
@@ -444,6 +447,35 @@ static int open_stats(struct run *r)
 					strerror(errno));
 }
 
+#define EVENTS_SHOWN 10u
+
+/* Under the machine's own lock. Without a file the first few are told as they come. */
+static void on_event(void *arg, const struct ept_violation *v)
+{
+	struct run *r = arg;
+
+	if (r->events_file) {
+		event_json(r->events_file, v);
+		return;
+	}
+	if (r->events++ < EVENTS_SHOWN) {
+		fputs("ntmm: ", stderr);
+		event_line(stderr, v);
+	} else if (r->events == EVENTS_SHOWN + 1) {
+		complain(0, "more violations are not shown; --events FILE keeps all");
+	}
+}
+
+static int open_events(struct run *r)
+{
+	if (!r->o.events)
+		return 0;
+	r->events_file = fopen(r->o.events, "we");
+	return r->events_file
+		   ? 0
+		   : complain(STATUS_USAGE, "--events %s: %s", r->o.events, strerror(errno));
+}
+
 static int add_devices(struct run *r, struct vm_error *err)
 {
 	int e;
@@ -472,6 +504,7 @@ static int add_devices(struct run *r, struct vm_error *err)
 static int make_machine(struct run *r)
 {
 	struct vm_config c = {
+	    .protection = r->o.protection,
 	    .memory = r->o.memory,
 	    .cpus = r->o.cpus,
 	    .kernel = r->kernel,
@@ -486,7 +519,11 @@ static int make_machine(struct run *r)
 	    .warn = warn,
 	};
 	struct vm_error err = {0};
-	int e = vm_create(&c, &r->vm, &err);
+	int e;
+
+	c.protection.event = on_event;
+	c.protection.event_arg = r;
+	e = vm_create(&c, &r->vm, &err);
 
 	if (e == 0)
 		e = add_devices(r, &err);
@@ -551,6 +588,8 @@ static void run_close(struct run *r)
 		munmap(r->kernel, r->kernel_size);
 	if (r->stats_file)
 		fclose(r->stats_file);
+	if (r->events_file)
+		fclose(r->events_file);
 	if (r->serial_fd > 0)
 		close(r->serial_fd);
 	text_free(&r->block);
@@ -592,8 +631,8 @@ int cmd_run(int argc, char **argv)
 		goto out;
 	raise_limits();
 	if ((status = make_temp(&r)) || (status = open_serial(&r)) || (status = open_stats(&r)) ||
-	    (status = open_pagefiles(&r)) || (status = build_block(&r)) ||
-	    (status = make_machine(&r)))
+	    (status = open_events(&r)) || (status = open_pagefiles(&r)) ||
+	    (status = build_block(&r)) || (status = make_machine(&r)))
 		goto out;
 	status = run_machine(&r);
 out:

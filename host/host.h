@@ -7,6 +7,7 @@
  *   lab.c      handing over to the lab         pe.c       is it a program we can run?
  *   report.c   --stats                         crash.c    bug checks and other sudden ends
  *   tempdir.c  drive T:                        names.c    NTSTATUS and bug check names
+ *   events.c   violations            policy*.c policies and their tests
  *   size.c     sizes, pagefile and share specs json.c     a JSON writer
  */
 #ifndef HOST_HOST_H
@@ -76,6 +77,9 @@ struct run_options {
 	uint64_t timeout_ns;
 	const char *kernel, *system_dir, *serial, *debug, *largeaddress;
 	const char *aslr; /* as given, or NULL */
+	struct vm_protection protection;
+	const char *events; /* file; NULL: standard error, as text */
+	const char *policy;
 	bool test_faults, quiet, no_sandbox;
 	const char *program;
 	int nargs;
@@ -183,6 +187,18 @@ void json_ms(struct json *j, const char *key, uint64_t ns);
 void json_bool(struct json *j, const char *key, bool v);
 void json_str(struct json *j, const char *key, const char *v); /* v NULL: null */
 
+/* ---- events.c ---- */
+
+void event_line(FILE *f, const struct ept_violation *v);
+void event_json(FILE *f, const struct ept_violation *v);
+bool event_parse(const char *line, struct ept_violation *v); /* of event_json */
+extern const char events_help[];
+
+/* ---- policy.c, policytest.c ---- */
+
+extern const char policy_help[];
+int policy_apply(const char *path, struct run_options *o); /* of --policy */
+
 /* ---- lab.c ---- */
 
 enum lab_mode { LAB_AUTO, LAB_ALWAYS, LAB_NEVER };
@@ -202,5 +218,7 @@ bool kvm_fit(char *why, size_t size);
 int cmd_run(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 int cmd_lab(int argc, char **argv);
+int cmd_events(int argc, char **argv);
+int cmd_policy(int argc, char **argv);
 
 #endif

@@ -26,6 +26,8 @@ static const struct command {
      "usage: ntmm lab start|stop|status|shell\n\n"
      "Where KVM is missing or unfit, `ntmm run` runs in the lab by itself (slower). `lab start`\n"
      "keeps one running, so that following commands need not boot it.\n"},
+    {"events", cmd_events, "show violations of protections", events_help},
+    {"policy", cmd_policy, "check policies of protections, and test them", policy_help},
     {"help", cmd_help, "help about a command", NULL},
 };
 #define NCOMMANDS (sizeof(commands) / sizeof(commands[0]))

@@ -9,6 +9,7 @@
 #include "host/host.h"
 
 #define DEFAULT_MEMORY (256ull << 20)
+#define SCAN_MEAN_NS   1000000000ull
 
 const char run_help[] =
     "usage: ntmm run [OPTIONS] PROG.exe [ARGUMENTS]\n"
@@ -27,6 +28,12 @@ const char run_help[] =
     "  --stats[=json[:FILE]]    at the end, what the memory manager and the machine did\n"
     "  --aslr SEED|off          address-space layout randomization; --aslr-seed N is the same\n"
     "  --largeaddress 8tb       Windows 8's user address space in place of 128 TB\n"
+    "  --vbs off|kdp|hvci       what the host keeps a kernel that was taken over from doing\n"
+    "                           (default off; see docs/threat-model.md)\n"
+    "  --policy FILE            level, regions, actions and scans from a policy file\n"
+    "  --events FILE            violations go there, as JSON lines; see `ntmm help events`\n"
+    "  --scan N|MS:SEED         integrity scans at every Nth exit, or every MS ms on average\n"
+    "  --vulnerable             the kernel offers a driver with holes, for attacks in tests\n"
     "  --test-faults            let the program inject pagefile faults\n"
     "  --debug KEYWORDS         pfncheck, verbose: passed to the kernel\n"
     "  --serial FILE            the kernel's early messages; - is standard error\n"
@@ -162,6 +169,45 @@ static int opt_largeaddress(struct run_options *o, const char *v)
 	return 0;
 }
 
+static int opt_vbs(struct run_options *o, const char *v)
+{
+	enum ept_level level;
+
+	if (!level_by_name(v, &level))
+		return complain(STATUS_USAGE, "--vbs %s: it has to be off, kdp or hvci", v);
+	o->protection.level = level;
+	rules_default(&o->protection.rules, level);
+	return 0;
+}
+
+static int opt_vulnerable(struct run_options *o, const char *v)
+{
+	(void)v;
+	o->protection.vulnerable = true;
+	return 0;
+}
+
+static int opt_scan(struct run_options *o, const char *v)
+{
+	char *end;
+	unsigned long n = strtoul(v, &end, 10);
+
+	if (end == v || n > 1000000000ul)
+		goto bad;
+	if (*end == 0) {
+		o->protection.scan_exits = n;
+		return 0;
+	}
+	if (*end == ':') {
+		o->protection.scan_mean_ns = n * 1000000ull;
+		o->protection.scan_seed = strtoull(v = end + 1, &end, 0);
+		if (end != v && *end == 0)
+			return 0;
+	}
+bad:
+	return complain(STATUS_USAGE, "--scan %s: it has to be a number of exits, or MS:SEED", v);
+}
+
 #define STRING_OPTION(field)                                         \
 	static int opt_##field(struct run_options *o, const char *v) \
 	{                                                            \
@@ -172,6 +218,7 @@ STRING_OPTION(kernel)
 STRING_OPTION(system_dir)
 STRING_OPTION(serial)
 STRING_OPTION(debug)
+STRING_OPTION(events)
 
 #define FLAG_OPTION(field)                                           \
 	static int opt_##field(struct run_options *o, const char *v) \
@@ -180,6 +227,11 @@ STRING_OPTION(debug)
 		o->field = true;                                     \
 		return 0;                                            \
 	}
+static int opt_policy(struct run_options *o, const char *v)
+{
+	return policy_apply(v, o);
+}
+
 FLAG_OPTION(test_faults)
 FLAG_OPTION(quiet)
 FLAG_OPTION(no_sandbox)
@@ -205,6 +257,11 @@ static const struct {
     {"--system", VALUE, opt_system_dir},
     {"--serial", VALUE, opt_serial},
     {"--debug", VALUE, opt_debug},
+    {"--vbs", VALUE, opt_vbs},
+    {"--policy", VALUE, opt_policy},
+    {"--events", VALUE, opt_events},
+    {"--scan", VALUE, opt_scan},
+    {"--vulnerable", NOTHING, opt_vulnerable},
     {"--test-faults", NOTHING, opt_test_faults},
     {"--quiet", NOTHING, opt_quiet},
     {"--no-sandbox", NOTHING, opt_no_sandbox},
@@ -241,6 +298,7 @@ int run_options_parse(int argc, char **argv, struct run_options *o)
 	memset(o, 0, sizeof(*o));
 	o->memory = DEFAULT_MEMORY;
 	o->cpus = 1;
+	o->protection.scan_mean_ns = SCAN_MEAN_NS;
 	o->quiet = quiet && strcmp(quiet, "1") == 0;
 	for (; i < argc && argv[i] && argv[i][0] == '-' && argv[i][1]; i++) {
 		int r;

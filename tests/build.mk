@@ -17,14 +17,17 @@ CHECK_io_SRCS := tests/unit/test_io.c guest/io/names.c guest/io/path.c guest/io/
 CHECK_virtqueue_SRCS := tests/unit/test_virtqueue.c guest/io/virtqueue.c
 
 CHECK_ept_SRCS := tests/unit/test_ept.c $(EPT_SRCS)
+CHECK_ept_LIBS := $(EPT_LIBS)
 CHECK_vmm_queue_SRCS := tests/unit/test_vmm_queue.c vmm/virtqueue.c $(EPT_SRCS)
+CHECK_vmm_queue_LIBS := $(EPT_LIBS)
 CHECK_vmm_elf_SRCS := tests/unit/test_vmm_elf.c vmm/elf.c
 CHECK_vmm_pci_SRCS := tests/unit/test_vmm_pci.c vmm/pci.c vmm/bus.c
 CHECK_vmm_p9_SRCS := tests/unit/test_vmm_p9.c vmm/p9.c vmm/p9fs.c vmm/p9ops.c vmm/virtqueue.c $(EPT_SRCS)
+CHECK_vmm_p9_LIBS := $(EPT_LIBS)
 CHECK_vmm_devices_SRCS := tests/unit/test_vmm_devices.c vmm/virtio_pci.c vmm/virtio_blk.c \
 	vmm/virtio_console.c vmm/virtio_9p.c vmm/virtqueue.c vmm/pci.c vmm/bus.c vmm/loop.c \
-	vmm/p9.c vmm/p9fs.c vmm/p9ops.c vmm/hypercall.c $(EPT_SRCS) $(PAGEFILE_SRCS)
-CHECK_vmm_devices_LIBS := $(PAGEFILE_LIBS)
+	vmm/p9.c vmm/p9fs.c vmm/p9ops.c vmm/hypercall.c vmm/hc_protect.c $(EPT_SRCS) $(PAGEFILE_SRCS)
+CHECK_vmm_devices_LIBS := $(PAGEFILE_LIBS) $(EPT_LIBS)
 CHECK_host_SRCS := tests/unit/test_host.c host/size.c host/winargs.c host/pe.c host/runblock.c \
 	host/json.c host/names.c
 
@@ -107,3 +110,15 @@ $(IMG)/img_load.exe: tests/guest/img_load.c $(IMG)/libimg_one.a $(IMG)/img_one.d
 GUEST_EXES += $(IMG)/img_load.exe
 guest-tests: $(IMG)/img_load.exe
 -include $(GUEST_EXES:.exe=.d)
+
+# --- Attacks: one program, many attacks (tests/attacks, tests/policies) --------------------------
+ATTACK_SRCS := $(wildcard tests/attacks/*.c)
+ATTACK_OBJS := $(ATTACK_SRCS:%.c=$(B)/obj/%.o)
+guest-tests: $(B)/tests/attack.exe
+$(ATTACK_OBJS): $(B)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(MINGW) -O2 -Wall -Wextra -Werror $(DEPFLAGS) -I. -c $< -o $@
+$(B)/tests/attack.exe: $(ATTACK_OBJS)
+	@mkdir -p $(@D)
+	$(MINGW) $^ -lntdll -o $@
+-include $(ATTACK_OBJS:.o=.d)

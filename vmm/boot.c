@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "vmm/machine.h"
+#include "vmm/protect.h"
 
 #define INFO_GPA      0x90000u
 #define INFO_BYTES    NTMM_PAGE_SIZE
@@ -74,12 +75,7 @@ int boot_layout(struct vm *vm, struct vm_error *err)
 		    "%llu MB of memory is too little for the kernel %s: it needs %llu MB",
 		    (unsigned long long)(vm->config.memory >> 20), vm->config.kernel_name,
 		    (unsigned long long)((top + 0xfffff) >> 20));
-	for (unsigned i = 0; i < k->nro; i++) {
-		r = ept_carve(&vm->ram.map, k->ro[i], EPT_KERNEL_TEXT, EPT_RX);
-		if (r < 0)
-			return vm_fail(err, r, "the kernel's read-only memory cannot be set apart");
-	}
-	return 0;
+	return protect_layout(vm, err);
 }
 
 int boot_load(struct vm *vm, gpa_t *start_info, struct vm_error *err)
@@ -92,7 +88,7 @@ int boot_load(struct vm *vm, gpa_t *start_info, struct vm_error *err)
 	gpa_t module = runblock_gpa(k);
 
 	for (unsigned i = 0; i < k->nloads; i++)
-		memcpy(ram_ptr(&vm->ram, k->load[i].paddr, k->load[i].memsz, EPT_R),
+		memcpy(ram_ptr(&vm->ram, k->load[i].paddr, k->load[i].filesz, EPT_R),
 		       k->data + k->load[i].offset, k->load[i].filesz);
 	if (strlen(cmdline) >= sizeof(page->cmdline))
 		return vm_fail(err, -E2BIG, "the kernel's command line is longer than %zu bytes",

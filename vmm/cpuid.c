@@ -54,6 +54,15 @@ static void topology(struct kvm_cpuid_entry2 *e, const struct vm *vm, unsigned i
 	}
 }
 
+static uint32_t features(const struct vm *vm)
+{
+	const struct vm_protection *p = &vm->config.protection;
+
+	return (p->level >= LEVEL_KDP ? NTMM_FEATURE_KDP : 0) |
+	       (p->level >= LEVEL_HVCI ? NTMM_FEATURE_HVCI : 0) |
+	       (p->vulnerable ? NTMM_FEATURE_VULNERABLE : 0);
+}
+
 static void add_ours(struct kvm_cpuid2 *c, const struct vm *vm)
 {
 	const struct kvm_cpuid_entry2 ours[] = {
@@ -65,7 +74,8 @@ static void add_ours(struct kvm_cpuid2 *c, const struct vm *vm)
 	    {.function = NTMM_CPUID_INFO,
 	     .eax = NTMM_ABI_VERSION,
 	     .ebx = vm->nvcpus,
-	     .ecx = NTMM_PORT_HYPERCALL},
+	     .ecx = NTMM_PORT_HYPERCALL,
+	     .edx = features(vm)},
 	    {.function = NTMM_CPUID_TIMING, .eax = (uint32_t)vm->tsc_khz, .ebx = APIC_BUS_KHZ},
 	};
 

@@ -57,8 +57,14 @@ static bool find_pvh(const struct elf_image *im, uint64_t off, uint64_t len, uin
 
 static const char *add_load(struct elf_image *im, const Elf64_Phdr *p)
 {
-	struct elf_load l = {p->p_paddr, p->p_vaddr,  p->p_filesz,
-			     p->p_memsz, p->p_offset, (p->p_flags & PF_W) != 0};
+	struct elf_load l = {p->p_paddr,
+			     p->p_vaddr,
+			     p->p_filesz,
+			     p->p_memsz,
+			     p->p_offset,
+			     (p->p_flags & PF_W) != 0,
+			     (p->p_flags & NTMM_PF_KDP) != 0,
+			     (p->p_flags & PF_X) != 0};
 	unsigned i;
 
 	if (p->p_memsz == 0)
@@ -69,6 +75,9 @@ static const char *add_load(struct elf_image *im, const Elf64_Phdr *p)
 		return "a segment lies beyond the end of the file";
 	if (p->p_paddr >= KERNEL_LIMIT || p->p_memsz > KERNEL_LIMIT - p->p_paddr)
 		return "a segment's physical address is above 1 GB";
+	if (l.protected_ && (p->p_paddr < NTMM_KDP_GPA ||
+			     p->p_memsz > NTMM_KDP_END - NTMM_VAULT_BYTES - p->p_paddr))
+		return "its protected data does not lie where it has to";
 	if (p->p_paddr < 0x100000)
 		return "a segment's physical address is below 1 MB";
 	if (im->nloads == ELF_MAX_LOADS)
@@ -95,6 +104,11 @@ static const char *find_readonly(struct elf_image *im)
 
 		if (l->writable)
 			continue;
+		if (r.start < NTMM_KDP_END && r.end > NTMM_KDP_GPA) { /* the two share 2 MB */
+			if (l->paddr + l->memsz > NTMM_KDP_GPA)
+				return "read-only memory where protected data has to lie";
+			r.end = NTMM_KDP_GPA;
+		}
 		if (im->nro > 0 && im->ro[im->nro - 1].end >= r.start)
 			im->ro[im->nro - 1].end = r.end;
 		else
@@ -103,7 +117,7 @@ static const char *find_readonly(struct elf_image *im)
 	for (unsigned i = 0; i < im->nloads; i++) {
 		const struct elf_load *l = &im->load[i];
 
-		for (unsigned k = 0; l->writable && k < im->nro; k++)
+		for (unsigned k = 0; l->writable && !l->protected_ && k < im->nro; k++)
 			if (l->paddr < im->ro[k].end && l->paddr + l->memsz > im->ro[k].start)
 				return "a writable segment shares 2 MB of memory with a read-only "
 				       "one";
@@ -189,22 +203,25 @@ int elf_parse(const void *data, size_t size, const char *name, struct elf_image 
 	return bad(err, name, "its PVH entry lies outside its segments");
 }
 
-bool elf_symbol(const struct elf_image *im, uint64_t va, const char **name, uint64_t *offset)
+/* Reads symbol i; false: not one of these types (a mask), or it is no place in the kernel. */
+static bool symbol_at(const struct elf_image *im, size_t i, unsigned types, Elf64_Sym *s)
+{
+	memcpy(s, im->syms + i * sizeof(*s), sizeof(*s));
+	return (types >> ELF64_ST_TYPE(s->st_info) & 1) && s->st_shndx != SHN_UNDEF &&
+	       s->st_shndx != SHN_ABS && s->st_name < im->strtab_size && im->strtab[s->st_name];
+}
+
+static bool nearest(const struct elf_image *im, uint64_t va, unsigned types, const char **name,
+		    uint64_t *offset)
 {
 	uint64_t best = 0;
 
 	*name = NULL;
 	for (size_t i = 0; i < im->nsyms; i++) {
 		Elf64_Sym s;
-		unsigned type;
 
-		memcpy(&s, im->syms + i * sizeof(s), sizeof(s));
-		type = ELF64_ST_TYPE(s.st_info);
-		if ((type != STT_FUNC && type != STT_NOTYPE) || s.st_shndx == SHN_UNDEF ||
-		    s.st_shndx == SHN_ABS || s.st_value > va || s.st_name >= im->strtab_size ||
-		    im->strtab[s.st_name] == 0)
-			continue;
-		if (s.st_size != 0 && va - s.st_value >= s.st_size)
+		if (!symbol_at(im, i, types, &s) || s.st_value > va ||
+		    (s.st_size != 0 && va - s.st_value >= s.st_size))
 			continue;
 		if (*name == NULL || s.st_value > best) {
 			best = s.st_value;
@@ -213,10 +230,33 @@ bool elf_symbol(const struct elf_image *im, uint64_t va, const char **name, uint
 	}
 	*offset = va - best;
 	/* Beyond the image there is nothing to name. */
-	if (*name) {
-		for (unsigned i = 0; i < im->nloads; i++)
-			if (va >= im->load[i].vaddr && va < im->load[i].vaddr + im->load[i].memsz)
-				return true;
+	for (unsigned i = 0; *name && i < im->nloads; i++)
+		if (va >= im->load[i].vaddr && va < im->load[i].vaddr + im->load[i].memsz)
+			return true;
+	return false;
+}
+
+bool elf_symbol(const struct elf_image *im, uint64_t va, const char **name, uint64_t *offset)
+{
+	return nearest(im, va, 1u << STT_FUNC | 1u << STT_NOTYPE, name, offset);
+}
+
+bool elf_object(const struct elf_image *im, uint64_t va, const char **name, uint64_t *offset)
+{
+	return nearest(im, va, 1u << STT_OBJECT, name, offset);
+}
+
+bool elf_lookup(const struct elf_image *im, const char *name, uint64_t *va, uint64_t *size)
+{
+	for (size_t i = 0; i < im->nsyms; i++) {
+		Elf64_Sym s;
+
+		if (!symbol_at(im, i, 1u << STT_FUNC | 1u << STT_NOTYPE | 1u << STT_OBJECT, &s) ||
+		    strcmp(im->strtab + s.st_name, name) != 0)
+			continue;
+		*va = s.st_value;
+		*size = s.st_size;
+		return true;
 	}
 	return false;
 }

@@ -16,6 +16,8 @@
 struct elf_load {
 	uint64_t paddr, vaddr, filesz, memsz, offset;
 	bool writable;
+	bool protected_; /* NTMM_PF_KDP */
+	bool executable;
 };
 
 struct elf_image {
@@ -38,6 +40,11 @@ struct elf_image {
 /* Checks everything it later relies on. -ENOEXEC with a line of text naming `name`. */
 int elf_parse(const void *data, size_t size, const char *name, struct elf_image *image,
 	      struct vm_error *err);
+
+/* Address and size of an object or function; false: there is none of that name. */
+bool elf_lookup(const struct elf_image *image, const char *name, uint64_t *va, uint64_t *size);
+/* As elf_symbol, of data. */
+bool elf_object(const struct elf_image *image, uint64_t va, const char **name, uint64_t *offset);
 
 /* The function that holds va, and the offset in it. */
 bool elf_symbol(const struct elf_image *image, uint64_t va, const char **name, uint64_t *offset);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "vmm/machine.h"
+#include "vmm/protect.h"
 
 const char *vcpu_where(struct vcpu *v, char *buf, size_t size)
 {
@@ -27,15 +28,41 @@ static bool exit_again(struct vcpu *v)
 	return true;
 }
 
+/* What a hypercall has left to be done without the lock. False: the machine ends. */
+static bool after_hypercall(struct vcpu *v)
+{
+	struct vm *vm = v->vm;
+	unsigned todo = v->todo;
+	bool more = true;
+
+	v->todo = 0;
+	if (v->refused)
+		more = violation_plain(vm, v, RULE_HYPERCALL, ACCESS_WRITE, v->refused_gpa,
+				       v->refused);
+	v->refused = NULL;
+	if (todo & TODO_SEAL)
+		protect_seal(v);
+	if (todo & TODO_NOTE) {
+		protect_scan(v);
+		violations_flush(vm);
+		memcpy(vm->prot->note, v->note, sizeof(v->note));
+	}
+	return more;
+}
+
 static bool exit_io(struct vcpu *v)
 {
 	struct kvm_run *run = v->run;
 	uint8_t *data = (uint8_t *)run + run->io.data_offset;
 	bool out = run->io.direction == KVM_EXIT_IO_OUT, more = true;
 	struct vm *vm = v->vm;
+	bool call =
+	    run->io.port == NTMM_PORT_HYPERCALL && out && run->io.size == 4 && run->io.count == 1;
 
+	if (call && (uint32_t)run->s.regs.regs.rax == NTMM_HC_EXIT)
+		protect_scan(v);
 	pthread_mutex_lock(&vm->io_lock);
-	if (run->io.port == NTMM_PORT_HYPERCALL && out && run->io.size == 4 && run->io.count == 1) {
+	if (call) {
 		vm->stats.hypercalls++;
 		more = hypercall(v);
 	} else if (run->io.port == NTMM_PORT_SERIAL && out && run->io.size == 1 &&
@@ -47,29 +74,23 @@ static bool exit_io(struct vcpu *v)
 			bus_access(&vm->ports, run->io.port, data, run->io.size, out);
 	}
 	pthread_mutex_unlock(&vm->io_lock);
-	return more;
+	return (!call || after_hypercall(v)) && more;
 }
 
 static bool exit_mmio(struct vcpu *v)
 {
 	struct kvm_run *run = v->run;
 	struct vm *vm = v->vm;
-	const struct ept_arena *a;
-	char buf[256];
+	const struct ept_arena *a = ept_find(&vm->ram.map, run->mmio.phys_addr);
 
+	if (a)
+		return protect_mmio(v, a);
 	pthread_mutex_lock(&vm->io_lock);
 	vm->stats.mmio_requests++;
 	bus_access(&vm->mmio, run->mmio.phys_addr, run->mmio.data, run->mmio.len,
 		   run->mmio.is_write);
 	pthread_mutex_unlock(&vm->io_lock);
-
-	a = ept_find(&vm->ram.map, run->mmio.phys_addr);
-	if (!a)
-		return true;
-	vm_set_crash(vm, VM_END_VIOLATION, "%s of %s at guest-physical 0x%" PRIx64 " by %s",
-		     run->mmio.is_write ? "write" : "read", ept_kind_name(a->kind),
-		     (uint64_t)run->mmio.phys_addr, vcpu_where(v, buf, sizeof(buf)));
-	return false;
+	return true;
 }
 
 static bool exit_shutdown(struct vcpu *v)
@@ -127,7 +148,7 @@ static const struct {
     [KVM_EXIT_SYSTEM_EVENT] = {"system_event", exit_unexpected},
     [KVM_EXIT_IOAPIC_EOI] = {"ioapic_eoi", exit_again},
     [KVM_EXIT_X86_RDMSR] = {"rdmsr", exit_unexpected},
-    [KVM_EXIT_X86_WRMSR] = {"wrmsr", exit_unexpected},
+    [KVM_EXIT_X86_WRMSR] = {"wrmsr", protect_wrmsr},
 };
 
 const char *vm_exit_name(unsigned reason)

@@ -6,15 +6,10 @@
 #include <string.h>
 
 #include "vmm/machine.h"
+#include "vmm/protect.h"
 #include "vmm/virtio.h"
 
 #define ENDS 1 /* a handler's word for: this vCPU does not go on */
-
-struct call {
-	struct vm *vm;
-	uint64_t arg[4];
-	uint64_t result;
-};
 
 static int hc_exit(struct call *c)
 {
@@ -53,6 +48,7 @@ static int hc_publish(struct call *c)
 	static const uint64_t least[NTMM_PUBLISH_COUNT] = {
 	    [NTMM_PUBLISH_COUNTERS] = sizeof(struct ntmm_counters),
 	    [NTMM_PUBLISH_SHARING] = sizeof(struct ntmm_sharing),
+	    [NTMM_PUBLISH_LAYOUT] = sizeof(struct ntmm_layout),
 	};
 	uint64_t what = c->arg[0], gpa = c->arg[1], bytes = c->arg[2];
 
@@ -103,12 +99,22 @@ static const struct {
     [NTMM_HC_PUBLISH] = {"publish", hc_publish},
     [NTMM_HC_PAGEFILE_GROW] = {"pagefile_grow", hc_pagefile_grow},
     [NTMM_HC_INJECT] = {"inject", hc_inject},
+    [NTMM_HC_SEAL] = {"seal", hc_seal},
+    [NTMM_HC_KDP_WRITE] = {"kdp_write", hc_kdp_write},
+    [NTMM_HC_POOL_ALLOC] = {"pool_alloc", hc_pool_alloc},
+    [NTMM_HC_POOL_WRITE] = {"pool_write", hc_pool_write},
+    [NTMM_HC_POOL_SEAL] = {"pool_seal", hc_pool_seal},
+    [NTMM_HC_POOL_FREE] = {"pool_free", hc_pool_free},
+    [NTMM_HC_SECTION] = {"section", hc_section},
+    [NTMM_HC_SECTION_SEAL] = {"section_seal", hc_section_seal},
+    [NTMM_HC_VAULT] = {"vault", hc_vault},
+    [NTMM_HC_NOTE] = {"note", hc_note},
 };
 
 bool hypercall(struct vcpu *v)
 {
 	struct kvm_regs *regs = &v->run->s.regs.regs;
-	struct call c = {.vm = v->vm, .arg = {regs->rdi, regs->rsi, regs->r8, regs->r9}};
+	struct call c = {.vm = v->vm, .vcpu = v, .arg = {regs->rdi, regs->rsi, regs->r8, regs->r9}};
 	uint32_t number = (uint32_t)regs->rax;
 	int r = -ENOSYS;
 

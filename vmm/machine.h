@@ -9,6 +9,7 @@
  *   cpuid.c      what CPUID says
  *   vcpu.c       a vCPU's thread and first registers; exit.c: what happens at each exit
  *   hypercall.c  the doorbell port
+ *   protect.h    the protection level: protect.c, violate.c, integrity.c, hc_protect.c
  *   loop.c       the device thread's event loop
  *   msi.c        MSI messages as irqfds, doorbells as ioeventfds
  *   pci.c        host bridge, configuration space; virtio_pci.c, virtqueue.c, virtio_*.c: devices
@@ -29,6 +30,7 @@
 #include "vmm/vmm.h"
 
 struct pci_bus;
+struct protect;
 struct virtio_dev;
 struct vm;
 
@@ -40,8 +42,14 @@ struct vcpu {
 	size_t run_size;
 	pthread_t thread;
 	bool started;
+	unsigned todo;	     /* TODO_*: what a hypercall leaves to be done without io_lock */
+	const char *refused; /* likewise: a refusal to be recorded; NULL: none */
+	gpa_t refused_gpa;
+	char note[NTMM_NOTE_BYTES];
 	uint64_t exits[VM_MAX_EXIT_REASONS]; /* its own thread; read after join */
 };
+
+enum { TODO_SEAL = 1, TODO_NOTE = 2, TODO_ROOT = 4 };
 
 #define VM_MAX_GSI     256
 #define VM_MAX_DEVICES 48
@@ -59,6 +67,7 @@ struct vm {
 	struct guest_ram ram; /* i */
 	bool hugetlb;	      /* i */
 	struct elf_image kernel;
+	struct protect *prot;	/* i */
 	struct bus ports, mmio; /* i; devices behind them L */
 	struct serial serial;	/* L */
 	pthread_mutex_t io_lock;

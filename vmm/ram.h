@@ -5,7 +5,7 @@
 #ifndef VMM_RAM_H
 #define VMM_RAM_H
 
-#include "ept/ept.h"
+#include "ept/walk.h"
 
 struct guest_ram {
 	uint8_t *base; /* of the whole memory file */
@@ -21,6 +21,11 @@ static inline void *ram_ptr(const struct guest_ram *ram, gpa_t gpa, uint64_t len
 	int64_t offset = ept_translate(&ram->map, gpa, len, need);
 
 	return offset < 0 ? NULL : ram->base + offset;
+}
+
+static inline struct ept_memory ram_memory(const struct guest_ram *ram)
+{
+	return (struct ept_memory){ram->base, &ram->map};
 }
 
 #endif

@@ -92,12 +92,22 @@ static const int plain_calls[] = {
 };
 
 static const unsigned long ioctls[] = {
-    KVM_RUN,	   KVM_SET_GSI_ROUTING,
-    KVM_IRQFD,	   KVM_IOEVENTFD,
-    KVM_GET_REGS,  KVM_SET_REGS,
-    KVM_GET_SREGS, KVM_SET_SREGS,
-    KVM_GET_MSRS,  KVM_SET_USER_MEMORY_REGION,
-    KVM_TRANSLATE, TCGETS,
+    KVM_RUN,
+    KVM_SET_GSI_ROUTING,
+    KVM_IRQFD,
+    KVM_IOEVENTFD,
+    KVM_GET_REGS,
+    KVM_SET_REGS,
+    KVM_GET_SREGS,
+    KVM_SET_SREGS,
+    KVM_GET_MSRS,
+    KVM_SET_USER_MEMORY_REGION,
+    KVM_TRANSLATE,
+    TCGETS,
+    KVM_SET_MSRS,
+    KVM_X86_SET_MSR_FILTER,
+    KVM_GET_VCPU_EVENTS,
+    KVM_SET_VCPU_EVENTS,
 };
 
 int sandbox_enter(struct vm *vm, struct vm_error *err)

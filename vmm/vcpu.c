@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "vmm/machine.h"
+#include "vmm/protect.h"
 
 #define VCPU_SIGNAL SIGUSR1
 #define VCPU_STACK  (256u << 10)
@@ -92,21 +93,26 @@ static void *vcpu_main(void *arg)
 	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 
 	while (!atomic_load(&vm->stopping)) {
+		v->run->immediate_exit = 0; /* a signal after this makes KVM_RUN return at once */
+		protect_park(v);
+		if (atomic_load(&vm->stopping))
+			break;
 		if (ioctl(v->fd, KVM_RUN, 0) == 0) {
 			if (!exit_handle(v))
 				break;
+			protect_after_exit(v);
 		} else if (errno == EFAULT) {
-			vm_set_crash(vm, VM_END_VIOLATION,
-				     "the guest touched memory that the host protects (CPU %u, "
-				     "rip 0x%llx)",
-				     v->id, (unsigned long long)v->run->s.regs.regs.rip);
-			break;
-		} else if (errno != EINTR && errno != EAGAIN) {
+			if (!protect_fault(v))
+				break;
+		} else if (errno == EINTR) {
+			protect_after_exit(v);
+		} else if (errno != EAGAIN) {
 			vm_set_crash(vm, VM_END_CRASH, "KVM_RUN failed on CPU %u: %s", v->id,
 				     strerror(errno));
 			break;
 		}
 	}
+	protect_gone(v);
 	return NULL;
 }
 

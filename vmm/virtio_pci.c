@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "vmm/machine.h"
+#include "vmm/protect.h"
 #include "vmm/virtio.h"
 
 #define VENDOR_VIRTIO	 0x1af4
@@ -153,6 +154,16 @@ void virtio_break(struct virtio_dev *d, unsigned queue, const char *why)
 		send(d, d->config_vector);
 }
 
+/* The address that was refused lies in memory under protection: somebody has told the device to do
+ * what the processor may not. */
+static void tell_of_protected(struct virtio_dev *d, const struct virtq *q)
+{
+	const struct ept_arena *a = ept_find(&d->vm->ram.map, q->bad_gpa);
+
+	if (q->bad_gpa && a && ept_is_protected(a))
+		violation_plain(d->vm, NULL, RULE_DMA, ACCESS_WRITE, q->bad_gpa, d->name);
+}
+
 bool virtio_pop(struct virtio_dev *d, unsigned queue, struct virtq_chain *chain)
 {
 	struct virtq *q = &d->queue[queue].vq;
@@ -161,8 +172,10 @@ bool virtio_pop(struct virtio_dev *d, unsigned queue, struct virtq_chain *chain)
 	if (!virtio_ready(d))
 		return false;
 	r = virtq_pop(q, chain);
-	if (r < 0)
+	if (r < 0) {
+		tell_of_protected(d, q);
 		virtio_break(d, queue, q->bad);
+	}
 	if (r > 0)
 		d->outstanding++;
 	return r > 0;
@@ -358,8 +371,10 @@ static void set_queue_enable(struct virtio_dev *d, const struct virtio_pci_commo
 		return;
 	q->vq.event_idx = d->accepted & 1ull << VIRTIO_RING_F_EVENT_IDX;
 	q->vq.indirect = d->accepted & 1ull << VIRTIO_RING_F_INDIRECT_DESC;
-	if (virtq_enable(&q->vq) < 0)
+	if (virtq_enable(&q->vq) < 0) {
+		tell_of_protected(d, &q->vq);
 		virtio_break(d, d->queue_select, q->vq.bad);
+	}
 }
 
 #define FIELD(first, last, apply)                                          \

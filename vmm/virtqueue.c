@@ -56,6 +56,8 @@ int virtq_enable(struct virtq *q)
 			  sizeof(struct vring_used) + n * sizeof(struct vring_used_elem) + 2,
 			  EPT_R | EPT_W);
 	if (!q->desc || !q->avail || !q->used)
+		q->bad_gpa = !q->desc ? q->desc_gpa : !q->avail ? q->avail_gpa : q->used_gpa;
+	if (!q->desc || !q->avail || !q->used)
 		return broken(q, "a ring lies outside of memory");
 	q->last_avail = q->next_used = q->signalled = 0;
 	q->bad = NULL;
@@ -76,6 +78,8 @@ static int add_buffer(struct virtq *q, struct virtq_chain *c, const struct vring
 	if (c->nout + c->nin == VIRTQ_MAX_SIZE)
 		return broken(q, "a chain is longer than the queue");
 	p = ram_ptr(q->ram, d->addr, d->len, in ? EPT_W : EPT_R);
+	if (!p)
+		q->bad_gpa = d->addr;
 	if (!p)
 		return broken(q, "a buffer lies outside of memory the device may touch");
 	c->iov[c->nout + c->nin] = (struct iovec){p, d->len};

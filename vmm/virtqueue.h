@@ -35,6 +35,7 @@ struct virtq {
 	uint16_t next_used;  /* next entry of the used ring to fill */
 	uint16_t signalled;  /* next_used when the driver was last told */
 	const char *bad;     /* what the driver did wrong; NULL: nothing */
+	gpa_t bad_gpa;	     /* the address it gave, when that was wrong; else 0 */
 };
 
 /* A descriptor chain: first the buffers the device reads, then those it writes. */

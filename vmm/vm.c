@@ -23,6 +23,7 @@
 
 #include "vmm/machine.h"
 #include "vmm/pci.h"
+#include "vmm/protect.h"
 #include "vmm/virtio.h"
 
 #define TSS_GPA	     0xfffbd000ul /* three pages that Intel's KVM needs; no RAM is there */
@@ -207,7 +208,7 @@ static int make_slots(struct vm *vm, struct vm_error *err)
 
 	for (unsigned i = 0; i < map->count; i++) {
 		const struct ept_arena *a = &map->arena[i];
-		enum ept_slot kind = ept_slot_for(a->rights);
+		enum ept_slot kind = ept_slot_for(a);
 		struct kvm_userspace_memory_region r = {
 		    .slot = i,
 		    .flags = kind == EPT_SLOT_READONLY ? KVM_MEM_READONLY : 0,
@@ -289,7 +290,7 @@ int vm_create(const struct vm_config *config, struct vm **out, struct vm_error *
 		vm->vcpu[i].fd = -1;
 	pthread_mutex_init(&vm->io_lock, NULL);
 
-	if ((r = check_config(config, err)) < 0 ||
+	if ((r = protect_create(vm, err)) < 0 || (r = check_config(config, err)) < 0 ||
 	    (r = elf_parse(config->kernel, config->kernel_size, config->kernel_name, &vm->kernel,
 			   err)) < 0 ||
 	    (r = boot_layout(vm, err)) < 0 || (r = open_kvm(vm, err)) < 0 ||
@@ -301,6 +302,8 @@ int vm_create(const struct vm_config *config, struct vm **out, struct vm_error *
 	for (unsigned i = 0; i < vm->nvcpus; i++)
 		if ((r = vcpu_create(vm, i, err)) < 0)
 			goto fail;
+	if ((r = protect_start(vm, err)) < 0)
+		goto fail;
 	if ((r = vcpu_reset_pvh(&vm->vcpu[0], vm->kernel.entry, info, err)) < 0)
 		goto fail;
 	*out = vm;
@@ -312,9 +315,13 @@ fail:
 
 void vm_destroy(struct vm *vm)
 {
-	const int fds[] = {vm->end_source.fd,	vm->signal_source.fd,
-			   vm->timer_source.fd, vm->mem_fd,
-			   vm->vm_fd,		vm->kvm_fd};
+	const int fds[] = {vm->end_source.fd,
+			   vm->signal_source.fd,
+			   vm->timer_source.fd,
+			   vm->mem_fd,
+			   vm->vm_fd,
+			   vm->kvm_fd,
+			   vm->prot ? vm->prot->timer.fd : -1};
 
 	for (unsigned i = 0; i < vm->ndevices; i++)
 		vm->device[i]->ops->destroy(vm->device[i]);
@@ -326,6 +333,7 @@ void vm_destroy(struct vm *vm)
 	for (unsigned i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
 		if (fds[i] >= 0)
 			close(fds[i]);
+	protect_destroy(vm);
 	free(vm->routing);
 	free(vm->pci);
 	pthread_mutex_destroy(&vm->io_lock);
@@ -435,6 +443,9 @@ int vm_run(struct vm *vm, struct vm_result *result, struct vm_error *err)
 {
 	int r = watch_events(vm);
 
+	if (r == 0)
+		r = scan_start_timer(vm);
+
 	if (r < 0)
 		return vm_fail(err, r, "the event loop cannot be set up: %s", strerror(-r));
 	if (vm->config.sandbox && (r = sandbox_enter(vm, err)) < 0)
@@ -453,6 +464,7 @@ int vm_run(struct vm *vm, struct vm_result *result, struct vm_error *err)
 	loop_run(&vm->loop, &vm->io_lock);
 	vcpus_stop(vm);
 	files_stop(vm);
+	violations_flush(vm);
 	drain_console(vm);
 	*result = vm->result;
 	return 0;
@@ -496,6 +508,8 @@ void vm_get_stats(struct vm *vm, struct vm_stats *stats)
 	*stats = vm->stats;
 	stats->ram_bytes = vm->ram.size;
 	stats->hugetlb = vm->hugetlb;
+	stats->scans = vm->prot->scans;
+	stats->violations = vm->prot->violations;
 	measure_ram(vm, stats);
 	for (unsigned i = 0; i < vm->nvcpus; i++)
 		for (unsigned k = 0; k < VM_MAX_EXIT_REASONS; k++) {

@@ -21,6 +21,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "ept/rules.h"
 #include "guest/abi/counters.h"
 #include "guest/abi/machine.h"
 #include "pagefile/pagefile.h"
@@ -39,7 +40,31 @@ __attribute__((format(printf, 3, 4))) int vm_fail(struct vm_error *err, int code
 #define VM_MIN_MEMORY (8u << 20)
 #define VM_MAX_MEMORY (1ull << 42)
 
+/* A piece of kernel memory that a policy protects: the object of that name in the kernel's symbol
+ * table, in whole pages. */
+#define VM_MAX_REGIONS 16
+struct vm_region {
+	char name[48]; /* in events */
+	const char *symbol;
+	enum ept_action action;
+};
+
+struct vm_protection {
+	enum ept_level level;
+	struct ept_rules rules;
+	bool vulnerable; /* the kernel offers its vulnerable driver interface */
+	unsigned nregions;
+	struct vm_region region[VM_MAX_REGIONS];
+	uint64_t scan_seed;    /* of the random times */
+	uint64_t scan_mean_ns; /* between scans; 0: none by time */
+	uint64_t scan_exits;   /* a scan at every so many exits; 0: none */
+	/* Called from any thread, one call at a time. */
+	void (*event)(void *arg, const struct ept_violation *v);
+	void *event_arg;
+};
+
 struct vm_config {
+	struct vm_protection protection;
 	uint64_t memory; /* bytes, whole pages */
 	unsigned cpus;
 	const void *kernel; /* the ELF file; must stay until vm_destroy */
@@ -115,6 +140,7 @@ struct vm_stats {
 	uint64_t start_ns;		     /* CLOCK_MONOTONIC at vm_run */
 	uint64_t end_ns;
 	uint64_t mark_ns[NTMM_MARK_COUNT]; /* 0: not reached */
+	uint64_t scans, violations;
 	unsigned slots, slots_readonly;
 	uint64_t ram_bytes, ram_resident, ram_huge; /* of guest RAM; ram_huge: in 2 MB host pages */
 	bool hugetlb;

@@ -6,12 +6,17 @@
  *
  * Guest-physical memory (--memory M):
  *
- *   0        1M    2M            4M                        M (or 3G)   3G      4G   4G + rest
- *   +--------+-----+-------------+--------------------------+ ......... +-------+----+-------+
- *   | low RAM|     | kernel text | kernel data, modules,    |           | PCI   |APIC| RAM   |
- *   | PVH info|    | + rodata    | free RAM                 |           | MMIO  |    | > 3G  |
- *   +--------+-----+-------------+--------------------------+ ......... +-------+----+-------+
- *     RW       RW    READ-ONLY slot   RW
+ *   0        1M    2M        3M          4M                M (or 3G)   3G      4G   4G + rest
+ *   +--------+-----+---------+-----------+-----------------+ ......... +-------+----+-------+
+ *   | low RAM|     | kernel  | protected | kernel data,    |           | PCI   |APIC| RAM   |
+ *   | PVH info|    | text +  | kernel    | modules,        |           | MMIO  |    | > 3G  |
+ *   |        |     | rodata  | data      | free RAM        |           |       |    |       |
+ *   +--------+-----+---------+-----------+-----------------+ ......... +-------+----+-------+
+ *     RW       RW    READ-ONLY slots       RW
+ *
+ * At level off the read-only slots are ordinary memory. The last NTMM_VAULT_BYTES of the protected
+ * data are secure memory: absent for the guest. At level hvci the last NTMM_TABLES of RAM hold page
+ * tables; the kernel sees them at NTMM_TABLES_VIEW, read-only.
  *
  * The kernel is an ELF64 with the PVH note (XEN_ELFNOTE_PHYS32_ENTRY): entered in 32-bit protected
  * mode, EBX = address of struct hvm_start_info (Xen's public "x86/HVM direct boot ABI"). Its
@@ -26,6 +31,10 @@
 #define NTMM_PAGE_SIZE	    0x1000u
 #define NTMM_LARGE_PAGE	    0x200000u
 #define NTMM_KERNEL_GPA	    0x200000u	/* first byte of the kernel image's text segment */
+#define NTMM_KDP_GPA	    0x300000u /* protected kernel data (ELF segment with NTMM_PF_KDP) */
+#define NTMM_KDP_END	    0x400000u
+#define NTMM_VAULT_BYTES    0x8000u
+#define NTMM_PF_KDP	    0x00100000u	/* in p_flags */
 #define NTMM_PCI_HOLE_START 0xc0000000u /* RAM stops here and goes on at 4 GB */
 #define NTMM_PCI_HOLE_END   0xfec00000u
 #define NTMM_HIGH_RAM	    0x100000000ull
@@ -33,9 +42,14 @@
 /* CPUID. The signature leaf follows the hypervisor convention (0x40000000: max leaf, 12 bytes). */
 #define NTMM_CPUID_SIGNATURE 0x40000000u
 #define NTMM_CPUID_EBX	     0x4d4d544eu /* "NTMM" in each of EBX, ECX, EDX */
-#define NTMM_CPUID_INFO	     0x40000001u /* EAX ABI version, EBX CPU count, ECX hypercall port */
+#define NTMM_CPUID_INFO	     0x40000001u /* EAX ABI version, EBX CPU count, ECX hypercall port, */
+					 /* EDX NTMM_FEATURE_* */
 #define NTMM_CPUID_TIMING    0x40000010u /* EAX TSC kHz, EBX LAPIC bus kHz (VMware's convention) */
 #define NTMM_ABI_VERSION     1u
+
+#define NTMM_FEATURE_KDP	1u /* the read-only slots are in force */
+#define NTMM_FEATURE_HVCI	2u /* page tables are validated */
+#define NTMM_FEATURE_VULNERABLE 4u /* the vulnerable driver interface is to be offered */
 
 /* Ports. */
 #define NTMM_PORT_SERIAL    0x3f8u /* 16550, output only; string I/O works */
@@ -57,7 +71,51 @@ enum ntmm_hypercall {
 	NTMM_HC_PAGEFILE_GROW = 5, /* rdi = index, rsi = wanted bytes; result: bytes it now has */
 	NTMM_HC_INJECT = 6,	   /* rdi = pagefile index, rsi = enum ntmm_inject, r8 = count;
 				      -EPERM unless ntmm run --test-faults */
+
+	/* Protections. Keys are 64-bit numbers of the caller's choice. */
+	NTMM_HC_SEAL = 7,	   /* initialization is over: what is protected stays as it is */
+	NTMM_HC_KDP_WRITE = 8,	   /* rdi = gpa in protected static data, rsi = source gpa, r8 =
+				      bytes; -EROFS once sealed */
+	NTMM_HC_POOL_ALLOC = 9,	   /* rdi = bytes, rsi = key; result: gpa of a secure pool block */
+	NTMM_HC_POOL_WRITE = 10,   /* rdi = gpa in the block, rsi = source gpa, r8 = bytes, r9 = key;
+				      -EROFS once sealed, -EACCES for a wrong key */
+	NTMM_HC_POOL_SEAL = 11,	   /* rdi = gpa of the block, rsi = key */
+	NTMM_HC_POOL_FREE = 12,	   /* rdi = gpa of the block, rsi = key; it is zeroed */
+	NTMM_HC_SECTION = 13,	   /* rdi = bytes; result: gpa of pages that can be written until */
+	NTMM_HC_SECTION_SEAL = 14, /* rdi = their gpa, rsi = 0 */
+	NTMM_HC_VAULT = 15,	   /* rdi = gpa of struct ntmm_vault */
+	NTMM_HC_NOTE = 16,	   /* rdi = gpa of NTMM_NOTE_BYTES of text for events that follow; scans
+				      first. -EPERM unless ntmm run --vulnerable */
+	NTMM_HC_MODULE = 17,	   /* rdi = gpa of an image, rsi = bytes; result: gpa of its code */
+	NTMM_HC_TABLES = 18,	   /* rdi = gpa of struct ntmm_table_write[], rsi = how many; result:
+				      how many were done */
+	NTMM_HC_ROOT = 19,	   /* rdi = gpa of a PML4: loads CR3 */
+	NTMM_HC_TABLE_ZERO = 20,   /* rdi = gpa of a page table that nothing refers to */
 };
+
+#define NTMM_NOTE_BYTES 48u
+
+/* A secret of a program, kept where the guest cannot look. Result: the handle, or bytes read. */
+enum ntmm_vault_op {
+	NTMM_VAULT_STORE = 0,	/* bytes, data, key; result: handle */
+	NTMM_VAULT_REPLACE = 1, /* handle, key, bytes, data; -EROFS once sealed */
+	NTMM_VAULT_SEAL = 2,	/* handle, key */
+	NTMM_VAULT_UNSEAL = 3,	/* handle, key; result: bytes, data is filled in */
+	NTMM_VAULT_ERASE = 4,	/* handle, key */
+};
+#define NTMM_VAULT_DATA 1024u
+struct ntmm_vault {
+	uint32_t op, handle;
+	uint64_t key[2];
+	uint64_t bytes;
+	uint8_t data[NTMM_VAULT_DATA];
+};
+_Static_assert(sizeof(struct ntmm_vault) == 1056, "host and guest agree on the layout");
+
+struct ntmm_table_write {
+	uint64_t gpa, value;
+};
+
 
 enum ntmm_mark {
 	NTMM_MARK_KERNEL_ENTRY = 0, /* first instructions in 64-bit mode */
@@ -71,6 +129,7 @@ enum ntmm_mark {
 enum ntmm_publish {
 	NTMM_PUBLISH_COUNTERS = 0, /* struct ntmm_counters (abi/counters.h) */
 	NTMM_PUBLISH_SHARING = 1,  /* struct ntmm_sharing (abi/counters.h) */
+	NTMM_PUBLISH_LAYOUT = 2,   /* struct ntmm_layout */
 	NTMM_PUBLISH_COUNT
 };
 
@@ -81,6 +140,13 @@ enum ntmm_inject {
 	NTMM_INJECT_WRITE_ERROR = 2, /* writes fail with an I/O error */
 	NTMM_INJECT_CORRUPT = 3,     /* the stored page is changed: the checksum must catch it */
 	NTMM_INJECT_ENOSPC = 4,	     /* growth and writes fail with ENOSPC */
+};
+
+/* Where the host finds the name of the process a CPU runs: offsets in the block that the GS base
+ * points to and in what that points to. For messages only. */
+#define NTMM_PROCESS_NAME 32u
+struct ntmm_layout {
+	uint32_t cpu_process, process_pid, process_name, reserved;
 };
 
 #define NTMM_BUGCHECK_FRAMES 32

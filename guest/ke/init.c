@@ -1,6 +1,7 @@
 /* Bring-up, in the order things depend on each other. */
 #include "guest/ke/thread.h"
 #include "guest/ke/syscall.h"
+#include "guest/ke/kdp.h"
 #include "guest/mm/mm.h"
 #include "guest/ps/ps.h"
 #include "guest/io/io.h"
@@ -25,6 +26,7 @@ static void phase1(void *context)
 	ke_publish_processors();
 	IoInitSystem();
 	MmInitPaging();
+	ke_seal();
 	mark(NTMM_MARK_DEVICES_READY);
 	PsStartInitialProcess();
 }
@@ -39,6 +41,7 @@ _Noreturn void ke_start(u64 start_info_pa)
 		cpuid(NTMM_CPUID_SIGNATURE, 0, r);
 		ke_on_ntmm = r[1] == NTMM_CPUID_EBX && r[2] == r[1] && r[3] == r[1];
 	}
+	ke_init_vbs();
 	mark(NTMM_MARK_KERNEL_ENTRY);
 	if (!ke_on_ntmm) { /* a PC has two 8259s: masked for ever */
 		outb(0x21, 0xff);

@@ -180,6 +180,7 @@ enum bugcheck_code {
 	MEMORY_MANAGEMENT = 0x1A,
 	BAD_POOL_HEADER = 0x19,
 	PHASE0_INITIALIZATION_FAILED = 0x31,
+	ATTEMPTED_WRITE_TO_READONLY_MEMORY = 0xBE,
 	MANUALLY_INITIATED_CRASH = 0xE2,
 };
 _Noreturn void KeBugCheckEx(enum bugcheck_code code, u64 p1, u64 p2, u64 p3, u64 p4,

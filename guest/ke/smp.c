@@ -6,6 +6,7 @@
  * until all are zero again.
  */
 #include "guest/ke/thread.h"
+#include "guest/ke/kdp.h"
 #include "guest/mm/mm.h"
 #include "guest/ps/ps.h"
 #include "guest/abi/machine.h"
@@ -22,12 +23,16 @@ extern void syscall_entry(void);
 extern u32 syscall_smap;
 _Noreturn void ke_ap_main(void);
 
-static struct idt_entry {
+struct idt_entry {
 	u16 offset0, selector;
 	u8 ist, type;
 	u16 offset1;
 	u32 offset2, zero;
-} idt[256];
+};
+/* What the processors use, and where the interrupt table is made. */
+KDP_DATA struct idt_entry ke_idt[256] __attribute__((aligned(4096)));
+KDP_DATA u64 ke_gdt[MAX_CPUS][ARRAY_SIZE(((KPCR *)0)->gdt)];
+static struct idt_entry idt[256];
 
 struct descriptor {
 	u16 limit;
@@ -53,6 +58,7 @@ static void init_idt(void)
 			.offset2 = (u32)(stub >> 32),
 		};
 	}
+	kdp_write(ke_idt, idt, sizeof(idt));
 }
 
 static u8 ist_stacks[3][4096] __attribute__((aligned(16))); /* fatal vectors only: shared */
@@ -79,8 +85,12 @@ void ke_init_cpu(KPCR *pcr, u32 number)
 	for (u32 i = 0; i < 3; i++)
 		pcr->tss.ist[i] = (u64)ist_stacks[i] + sizeof(ist_stacks[i]);
 	pcr->tss.iomap = sizeof(struct tss);
-	__asm__ volatile("lgdt %0; ltr %w1" ::"m"(d), "r"(SEL_TSS));
-	d = (struct descriptor){sizeof(idt) - 1, (u64)idt};
+	/* LTR marks the descriptor: in memory that can be written; then the table goes to its place. */
+	__asm__ volatile("lgdt %0; ltr %w1" ::"m"(d), "r"(SEL_TSS) : "memory");
+	kdp_write(ke_gdt[number], pcr->gdt, sizeof(pcr->gdt));
+	d.base = (u64)ke_gdt[number];
+	__asm__ volatile("lgdt %0" ::"m"(d));
+	d = (struct descriptor){sizeof(ke_idt) - 1, (u64)ke_idt};
 	__asm__ volatile("lidt %0" ::"m"(d));
 	wrmsr(MSR_GS_BASE, (u64)pcr);
 	wrmsr(MSR_KERNEL_GS_BASE, 0);

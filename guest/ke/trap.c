@@ -3,6 +3,7 @@
  * interrupts, and the fix-up table that lets copies from user memory fail softly.
  */
 #include "guest/ke/thread.h"
+#include "guest/ke/kdp.h"
 #include "guest/mm/mm.h"
 #include "guest/ps/ps.h"
 
@@ -39,8 +40,11 @@ static _Noreturn void kernel_trap_stop(struct ktrap_frame *f, u64 cr2)
 {
 	u64 p[4] = {f->vector, f->error, cr2, f->rip};
 
-	ke_bugcheck_at(f->vector == VEC_PF ? PAGE_FAULT_IN_NONPAGED_AREA
-					   : UNEXPECTED_KERNEL_MODE_TRAP,
+	ke_bugcheck_at(f->vector != VEC_PF ? UNEXPECTED_KERNEL_MODE_TRAP
+		       : (f->error & (PF_PRESENT | PF_WRITE)) == (PF_PRESENT | PF_WRITE) &&
+				       cr2 >= MM_USER_PROBE
+			       ? ATTEMPTED_WRITE_TO_READONLY_MEMORY
+			       : PAGE_FAULT_IN_NONPAGED_AREA,
 		       p, "exception in the kernel: vector, error code, CR2, RIP", f->rip, f->rsp,
 		       f->rbp);
 }
@@ -63,13 +67,18 @@ static void page_fault(struct ktrap_frame *f)
 
 	if (f->rflags & RFLAGS_IF)
 		sti();
-	if (!from_user(f) && (cr2 >= MM_USER_PROBE || irql_now() >= DISPATCH_LEVEL))
+	/* the kernel never executes user memory (SMEP): no page of any kind would help */
+	if (!from_user(f) && (cr2 >= MM_USER_PROBE || irql_now() >= DISPATCH_LEVEL ||
+			      f->error & PF_FETCH)) {
+		if (ke_guard_take(f, cr2))
+			return;
 		kernel_trap_stop(f, cr2);
+	}
 	st = MmAccessFault(cr2, (u32)f->error, f, &io);
 	if (NT_SUCCESS(st))
 		return;
 	if (!from_user(f)) {
-		if (!fix_up(f, st))
+		if (!fix_up(f, st) && !ke_guard_take(f, cr2))
 			kernel_trap_stop(f, cr2);
 		return;
 	}
@@ -222,6 +231,8 @@ void ke_trap(struct ktrap_frame *f)
 		cli();
 	} else if (f->vector == VEC_GP && fix_up(f, STATUS_ACCESS_VIOLATION)) {
 		return; /* a non-canonical user pointer */
+	} else if (ke_guard_take(f, 0)) {
+		return;
 	} else {
 		kernel_trap_stop(f, read_cr2());
 	}

@@ -1,6 +1,7 @@
 /* NtSystemDebugControl: what tests and tools ask of the memory manager (docs/user-kernel.md). */
 #include "guest/mm/mi.h"
 #include "guest/ke/syscall.h"
+#include "guest/ke/kdp.h"
 #include "guest/abi/machine.h"
 
 enum debug_command {
@@ -60,5 +61,5 @@ NTSYSCALL NTSTATUS NtSystemDebugControl(u32 command, const void *in, u32 in_byte
 		MmPurgeStandbyList();
 		return STATUS_SUCCESS;
 	}
-	return STATUS_INVALID_INFO_CLASS;
+	return ExProtectionControl(command, in, in_bytes, out, out_bytes, returned);
 }

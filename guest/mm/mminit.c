@@ -32,7 +32,8 @@ struct hvm_memmap {
 #define LOW_MEMORY_END 0x100000ul
 #define MAX_RANGES     16
 
-extern char ke_text_start[], ke_text_end[], ke_rodata_end[], ke_data_start[], ke_image_end[];
+extern char ke_text_start[], ke_text_end[], ke_rodata_end[], ke_kdp_start[], ke_kdp_end[],
+	ke_data_start[], ke_image_end[];
 
 static struct {
 	u64 start, end;
@@ -158,10 +159,10 @@ static void map_image(void)
 	for (char *va = ke_text_start; va < ke_image_end; va += PAGE_SIZE) {
 		u64 bits = va < ke_text_end	? 0
 			   : va < ke_rodata_end ? PTE_NX
-			   : va < ke_data_start ? 0
 						: PTE_NX | PTE_HW_WRITE;
 
-		if (va >= ke_rodata_end && va < ke_data_start)
+		if (va >= ke_rodata_end && va < ke_data_start &&
+		    (va < ke_kdp_start || va >= ke_kdp_end))
 			continue;
 		boot_map((u64)va, image_pa(va), bits | PTE_GLOBAL | PTE_ACCESSED | PTE_DIRTY);
 	}

@@ -58,8 +58,7 @@ START_TEST(carve_checks_its_range)
 	    {{8 * MB + 1, 9 * MB}, EPT_KDP, EPT_R, -EINVAL}, /* unaligned */
 	    {{15 * MB, 17 * MB}, EPT_KDP, EPT_R, -EFAULT},   /* beyond RAM */
 	    {{100 * MB, 101 * MB}, EPT_KDP, EPT_R, -EFAULT},
-	    {{8 * MB, 9 * MB}, EPT_KDP, EPT_RWX, -EINVAL},  /* protected means not writable */
-	    {{8 * MB, 9 * MB}, EPT_SECURE, EPT_R, -EINVAL}, /* secure means absent */
+	    {{8 * MB, 9 * MB}, EPT_KINDS, EPT_R, -EINVAL}, /* no such kind */
 	    {{8 * MB, 9 * MB}, EPT_SECURE, 0, 0},
 	    {{0, 4096}, EPT_KDP, EPT_R, 0},
 	    {{16 * MB - 4096, 16 * MB}, EPT_KDP, EPT_R, 0},
@@ -68,7 +67,7 @@ START_TEST(carve_checks_its_range)
 
 	ck_assert_int_eq(ept_layout_ram(&m, 16 * MB), 0);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		ck_assert_int_eq(ept_carve(&m, rows[i].range, rows[i].kind, rows[i].rights),
+		ck_assert_int_eq(ept_carve(&m, rows[i].range, rows[i].kind, rows[i].rights, 0),
 				 rows[i].result);
 		ck_assert(ept_check(&m));
 	}
@@ -85,11 +84,26 @@ END_TEST
 
 START_TEST(slots_express_rights)
 {
-	ck_assert_int_eq(ept_slot_for(EPT_RWX), EPT_SLOT_RW);
-	ck_assert_int_eq(ept_slot_for(EPT_RX), EPT_SLOT_READONLY);
-	ck_assert_int_eq(ept_slot_for(EPT_R), EPT_SLOT_READONLY);
-	ck_assert_int_eq(ept_slot_for(0), EPT_SLOT_ABSENT);
-	ck_assert_int_eq(ept_slot_for(EPT_W), EPT_SLOT_ABSENT);
+	static const struct {
+		enum ept_kind kind;
+		enum ept_rights rights;
+		enum ept_slot slot;
+		bool protected_;
+	} rows[] = {
+	    {EPT_RAM, EPT_RWX, EPT_SLOT_RW, false},
+	    {EPT_KERNEL_TEXT, EPT_RX, EPT_SLOT_READONLY, true},
+	    {EPT_KDP, EPT_R, EPT_SLOT_READONLY, true},
+	    {EPT_SECURE, 0, EPT_SLOT_ABSENT, true},
+	    {EPT_TABLES, EPT_R, EPT_SLOT_RW, true}, /* the CPU's walk writes */
+	    {EPT_TABLES_VIEW, EPT_R, EPT_SLOT_READONLY, true},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct ept_arena a = {.kind = rows[i].kind, .rights = rows[i].rights};
+
+		ck_assert_int_eq(ept_slot_for(&a), rows[i].slot);
+		ck_assert_int_eq(ept_is_protected(&a), rows[i].protected_);
+	}
 }
 END_TEST
 
@@ -116,7 +130,7 @@ START_TEST(random_carving_agrees_with_a_model)
 		for (unsigned i = a; free_range && i < a + n; i++)
 			free_range = !carved[i];
 		r = ept_carve(&m, (struct gpa_range){a * 4096ull, (a + n) * 4096ull}, kinds[k].kind,
-			      kinds[k].rights);
+			      kinds[k].rights, 0);
 		ck_assert(ept_check(&m));
 		if (!free_range) {
 			ck_assert_int_eq(r, -EFAULT);

@@ -21,6 +21,7 @@
 
 #include "vmm/machine.h"
 #include "vmm/pci.h"
+#include "vmm/protect.h"
 #include "vmm/virtio.h"
 
 Suite *vmm_devices_suite(void);
@@ -49,6 +50,18 @@ int vm_fail(struct vm_error *e, int code, const char *fmt, ...)
 	vsnprintf(e->text, sizeof(e->text), fmt, ap);
 	va_end(ap);
 	return code;
+}
+
+bool violation_plain(struct vm *m, struct vcpu *v, enum ept_rule rule, enum ept_access_kind access,
+		     gpa_t gpa, const char *target)
+{
+	(void)m;
+	(void)v;
+	(void)rule;
+	(void)access;
+	(void)gpa;
+	(void)target;
+	return true;
 }
 
 void vm_warn(struct vm *v, const char *fmt, ...)
@@ -100,6 +113,22 @@ int doorbell_bind(struct vm *v, gpa_t gpa, int fd)
 
 /* ---- the machine ---- */
 
+/* Protected data and secure memory at the end of the 4 MB. */
+static void make_protected(void)
+{
+	const struct gpa_range kdp = {NTMM_KDP_GPA, NTMM_KDP_END - NTMM_VAULT_BYTES};
+	const struct gpa_range secure = {kdp.end, NTMM_KDP_END};
+
+	vm->prot = calloc(1, sizeof(*vm->prot));
+	vm->prot->has_kdp = true;
+	vm->prot->config.vulnerable = true;
+	ck_assert_int_eq(ept_carve(&vm->ram.map, kdp, EPT_KDP, EPT_R, 0), 0);
+	ck_assert_int_eq(ept_carve(&vm->ram.map, secure, EPT_SECURE, (enum ept_rights)0, 0), 0);
+	ck_assert_int_eq(kdp_init(&vm->prot->kdp, kdp, kdp.start + 0x4000), 0);
+	vm->prot->memory = ram_memory(&vm->ram);
+	vm->prot->vault.memory = vm->ram.base + secure.start;
+}
+
 static void setup(void)
 {
 	struct pagefile_config c = {"/tmp", PF_BYTES, 2 * PF_BYTES, PAGEFILE_TEMPORARY};
@@ -111,6 +140,7 @@ static void setup(void)
 	vm->ram.base = calloc(1, RAM_BYTES);
 	ept_layout_ram(&vm->ram.map, RAM_BYTES);
 	pthread_mutex_init(&vm->io_lock, NULL);
+	make_protected();
 	vm->pci = calloc(1, sizeof(*vm->pci));
 	vm->config.test_faults = true;
 	ck_assert_int_eq(pci_init(vm->pci, &vm->ports), 0);
@@ -133,6 +163,7 @@ static void teardown(void)
 	pagefile_close(pf);
 	loop_destroy(&vm->loop);
 	free(vm->ram.base);
+	free(vm->prot);
 	free(vm->pci);
 	free(vm);
 }
@@ -823,6 +854,103 @@ START_TEST(random_hypercalls_are_survived)
 }
 END_TEST
 
+/* ---- anything at all as a hypercall ---- */
+
+#define RANDOM_CALLS 1000000u
+#define SEALED	     0x4000u
+
+static uint64_t xorshift(uint64_t *s)
+{
+	*s ^= *s << 13;
+	*s ^= *s >> 7;
+	*s ^= *s << 17;
+	return *s;
+}
+
+static uint64_t any_argument(uint64_t *s)
+{
+	static const uint64_t often[] = {0,
+					 1,
+					 2,
+					 8,
+					 16,
+					 64,
+					 4095,
+					 4096,
+					 4097,
+					 1056,
+					 ~0ull,
+					 ~0ull - 4095,
+					 1ull << 63,
+					 NTMM_PCI_HOLE_START,
+					 NTMM_KDP_GPA,
+					 NTMM_KDP_GPA + SEALED,
+					 NTMM_KDP_GPA + SEALED + 64,
+					 NTMM_KDP_END - NTMM_VAULT_BYTES,
+					 NTMM_KDP_END - NTMM_VAULT_BYTES - 8,
+					 NTMM_KDP_END - 16,
+					 RAM_BYTES,
+					 RAM_BYTES - 8,
+					 DATA};
+	uint64_t r = xorshift(s);
+
+	switch (r >> 60) {
+	case 0 ... 7:
+		return often[(r >> 8) % (sizeof(often) / sizeof(often[0]))];
+	case 8 ... 11:
+		return (r >> 8) % RAM_BYTES;
+	case 12 ... 13:
+		return (r >> 8) % 5000;
+	default:
+		return xorshift(s);
+	}
+}
+
+START_TEST(random_hypercalls_change_nothing_else)
+{
+	uint8_t *sealed = vm->ram.base + NTMM_KDP_GPA;
+	uint64_t s = 0x9e3779b97f4a7c15ull + (uint64_t)_i;
+	unsigned ended = 0, succeeded = 0;
+
+	memset(sealed, 0xa5, SEALED);
+	kdp_seal(&vm->prot->kdp);
+	for (unsigned i = 0; i < RANDOM_CALLS / 4; i++) {
+		struct kvm_run run = {0};
+		struct vcpu v = {.vm = vm, .run = &run};
+		struct kvm_regs *r = &run.s.regs.regs;
+		bool goes_on;
+
+		r->rax = xorshift(&s) % 24;
+		if (xorshift(&s) % 50 == 0)
+			r->rax = xorshift(&s);
+		r->rdi = any_argument(&s);
+		r->rsi = any_argument(&s);
+		r->r8 = any_argument(&s);
+		r->r9 = any_argument(&s);
+		if (r->rax == NTMM_HC_PAGEFILE_GROW)
+			continue; /* the disk's business: see growth above */
+		if (r->rax == NTMM_HC_VAULT && r->rdi < DATA) { /* one that makes sense, mostly */
+			struct ntmm_vault *c = (void *)(vm->ram.base + DATA);
+
+			c->op = (uint32_t)xorshift(&s) % 6;
+			c->handle = (uint32_t)xorshift(&s) % 40;
+			c->key[0] = xorshift(&s) % 2;
+			c->key[1] = 0;
+			c->bytes = any_argument(&s);
+			r->rdi = DATA;
+		}
+		goes_on = hypercall(&v);
+		ended += !goes_on;
+		succeeded += goes_on && (int64_t)r->rax >= 0;
+	}
+	ck_assert_uint_gt(ended, 0);
+	ck_assert_uint_gt(succeeded, 1000);
+	for (unsigned i = 0; i < SEALED; i++)
+		ck_assert_uint_eq(sealed[i], 0xa5);
+	ck_assert(ept_check(&vm->ram.map));
+}
+END_TEST
+
 Suite *vmm_devices_suite(void)
 {
 	Suite *s = suite_create("vmm_devices");
@@ -846,6 +974,7 @@ Suite *vmm_devices_suite(void)
 	tcase_add_test(t, the_window_reaches_the_bar);
 	tcase_add_loop_test(t, any_driver_is_survived, 0, 4);
 	tcase_add_test(t, random_hypercalls_are_survived);
+	tcase_add_loop_test(t, random_hypercalls_change_nothing_else, 0, 4);
 	suite_add_tcase(s, t);
 	return s;
 }

@@ -40,7 +40,8 @@ static void setup(void)
 	ram.size = RAM_BYTES;
 	ram.base = calloc(1, RAM_BYTES);
 	ept_layout_ram(&ram.map, RAM_BYTES);
-	ept_carve(&ram.map, (struct gpa_range){RO_START, RO_START + 4096}, EPT_KERNEL_TEXT, EPT_RX);
+	ept_carve(&ram.map, (struct gpa_range){RO_START, RO_START + 4096}, EPT_KERNEL_TEXT, EPT_RX,
+		  0);
 	start_queue();
 }
 

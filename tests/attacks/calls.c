@@ -1,0 +1,164 @@
+/* Hypercalls that ask for what is not theirs, and too much of everything. */
+#include "tests/attacks/attack.h"
+
+#define EFAULT_ (-14)
+#define EROFS_	(-30)
+#define EPERM_	(-1)
+#define ENOSYS_ (-38)
+
+/* An address outside of the guest, or one whose end wraps around, for every call that takes one. */
+static enum outcome outside(void)
+{
+	static const uint64_t places[] = {
+	    1ull << 46, ~0ull, ~0ull - 8, NTMM_PCI_HOLE_START, NTMM_PCI_HOLE_END, 1ull << 63};
+	uint64_t block;
+	call_t *c = calloc(1, sizeof(*c));
+
+	c->op = POOL_ALLOCATE;
+	c->bytes = 64;
+	c->arg[0] = 9;
+	if (secure_pool(c))
+		return FAILED;
+	block = kphys(c->result);
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		uint64_t p = places[i];
+
+		if (khypercall(NTMM_HC_BUGCHECK, p, 0, 0, 0) != EFAULT_ ||
+		    khypercall(NTMM_HC_PUBLISH, NTMM_PUBLISH_COUNTERS, p, 4096, 0) != EFAULT_ ||
+		    khypercall(NTMM_HC_POOL_WRITE, block, p, 16, 9) != EFAULT_ ||
+		    khypercall(NTMM_HC_POOL_WRITE, p, block, 16, 9) >= 0 ||
+		    khypercall(NTMM_HC_KDP_WRITE, p, block, 16, 0) >= 0 ||
+		    khypercall(NTMM_HC_VAULT, p, 0, 0, 0) != EFAULT_ ||
+		    khypercall(NTMM_HC_NOTE, p, 0, 0, 0) != EFAULT_ ||
+		    khypercall(NTMM_HC_POOL_FREE, p, 9, 0, 0) >= 0)
+			return SUCCEEDED;
+	}
+	return khypercall(NTMM_HC_POOL_FREE, block, 9, 0, 0) == 0 ? REFUSED : FAILED;
+}
+
+static enum outcome unknown(void)
+{
+	static const uint32_t numbers[] = {0, 100, 255, 0x7fffffff, 0x80000000, 0xffffffff};
+
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		if (khypercall(numbers[i], 1, 2, 3, 4) != ENOSYS_)
+			return SUCCEEDED;
+	return REFUSED;
+}
+
+/* The initialization's own door, after it. */
+static enum outcome late_write(void)
+{
+	uint64_t idt = place(VULNERABLE_IDT) + 0x3f * 16, value = 0x5a5a5a5a5a5a5a5aull;
+	uint64_t was = kread64(idt);
+	int64_t r;
+
+	kwrite(scratch(), &value, sizeof(value));
+	r = khypercall(NTMM_HC_KDP_WRITE, kphys(idt), kphys(scratch()), 8, 0);
+	if (r == 0 && kread64(idt) == value) {
+		kwrite(scratch(), &was, sizeof(was));
+		khypercall(NTMM_HC_KDP_WRITE, kphys(idt), kphys(scratch()), 8, 0);
+		return SUCCEEDED;
+	}
+	return r < 0 && kread64(idt) == was ? REFUSED : FAILED;
+}
+
+/* The secret is given out only with what was checked: the other CPU changes the key meanwhile. */
+static struct ntmm_vault *volatile shared;
+static volatile LONG racing;
+
+static DWORD WINAPI racer(void *unused)
+{
+	(void)unused;
+	while (racing) {
+		shared->handle = 1;
+		shared->key[0] = 77;
+		shared->bytes = 16;
+		shared->handle = 2;
+		shared->key[0] = 78;
+		shared->bytes = ~0ull;
+	}
+	return 0;
+}
+
+static enum outcome double_fetch(void)
+{
+	uint64_t was, va = scratch();
+	uint8_t *page = VirtualAlloc(NULL, 4096, MEM_COMMIT | MEM_RESERVE, PAGE_READWRITE);
+	struct ntmm_vault *v = (void *)page;
+	enum outcome o = REFUSED;
+	HANDLE thread;
+	uint64_t handles[2];
+
+	/* a page that kernel and program see: the call's block lies there while it is made */
+	memset(page, 1, 4096);
+	VirtualLock(page, 4096);
+	if (entry_change(va + 4096, PTE_FRAME, kread64(entry_of((uint64_t)page)) & PTE_FRAME, &was))
+		return REFUSED; /* not even that may be mapped */
+	for (int i = 0; i < 2; i++) {
+		memset(v, 0, sizeof(*v));
+		v->op = NTMM_VAULT_STORE;
+		v->key[0] = (uint64_t)i + 100;
+		v->bytes = 16;
+		memset(v->data, i ? 'B' : 'A', 16);
+		handles[i] = (uint64_t)khypercall(NTMM_HC_VAULT, kphys(va + 4096), 0, 0, 0);
+	}
+	shared = v;
+	racing = 1;
+	thread = CreateThread(NULL, 0, racer, NULL, 0, NULL);
+	for (int i = 0; i < 300 && o == REFUSED; i++) {
+		int64_t r;
+
+		v->op = NTMM_VAULT_UNSEAL;
+		memset(v->data, 0, 16);
+		r = khypercall(NTMM_HC_VAULT, kphys(va + 4096), 0, 0, 0);
+		if (r > 0 || v->data[0])
+			o = SUCCEEDED; /* neither key is the right one, ever */
+	}
+	racing = 0;
+	WaitForSingleObject(thread, INFINITE);
+	CloseHandle(thread);
+	for (int i = 0; i < 2; i++)
+		if ((int64_t)handles[i] <= 0)
+			o = FAILED;
+	entry_restore(va + 4096, was);
+	return o;
+}
+
+/* Ten thousand stores that are refused: the machine and its log live on. */
+static enum outcome flood(void)
+{
+	uint64_t va = place(VULNERABLE_TEXT), was, old = kread64(va);
+	LONG st = 0;
+
+	if (entry_change(va, 0, PTE_W, &was))
+		return REFUSED;
+	for (int i = 0; i < 500 && st != (LONG)STATUS_NO_MEMORY; i++)
+		st = kstore(STORE_Q, va, old + 1);
+	if (st == 0) {
+		enum outcome o = kread64(va) == old + 1 ? SUCCEEDED : FAILED;
+
+		kstore(STORE_Q, va, old);
+		entry_restore(va, was);
+		return o;
+	}
+	entry_restore(va, was);
+	return kread64(va) == old ? REFUSED : FAILED;
+}
+
+/* Notes and faults on purpose are the tester's: a program without the options gets neither. */
+static enum outcome inject_unasked(void)
+{
+	return khypercall(NTMM_HC_INJECT, 0, NTMM_INJECT_WRITE_ERROR, 1, 0) == EPERM_ ? REFUSED
+										      : SUCCEEDED;
+}
+
+const struct attack attacks_calls[] = {
+    {"hypercall-outside", outside},
+    {"hypercall-unknown", unknown},
+    {"late-kdp-write", late_write},
+    {"double-fetch", double_fetch},
+    {"flood", flood},
+    {"inject-unasked", inject_unasked},
+    {0},
+};
