@@ -27,8 +27,6 @@ enum ept_kind {
 	EPT_KDP,	 /* protected data: written only by the host after a check */
 	EPT_SECURE,	 /* absent for the guest: reached only through hypercalls */
 	EPT_REGION,	 /* named by a policy */
-	EPT_TABLES,	 /* page tables: the CPU walks and marks them, nobody else writes */
-	EPT_TABLES_VIEW, /* the same bytes again, where the kernel's stores to them are caught */
 	EPT_KINDS
 };
 
@@ -61,12 +59,6 @@ int ept_layout_ram(struct ept_map *map, uint64_t bytes);
  * empty; -EFAULT: not wholly inside one ordinary arena; -ENOSPC: too many arenas. */
 int ept_carve(struct ept_map *map, struct gpa_range range, enum ept_kind kind,
 	      enum ept_rights rights, unsigned tag);
-
-/* Shows the arena of kind EPT_TABLES a second time, read-only, at gpa `view`. -EFAULT: something is
- * there, or there is no such arena. */
-int ept_add_view(struct ept_map *map, gpa_t view);
-/* The arena of that kind, or NULL. */
-const struct ept_arena *ept_kind_find(const struct ept_map *map, enum ept_kind kind);
 
 /* The arena that holds gpa, or NULL. */
 const struct ept_arena *ept_find(const struct ept_map *map, gpa_t gpa);

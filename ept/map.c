@@ -13,8 +13,6 @@ static const char *const kinds[EPT_KINDS] = {
     [EPT_KDP] = "protected data",
     [EPT_SECURE] = "secure memory",
     [EPT_REGION] = "region",
-    [EPT_TABLES] = "page tables",
-    [EPT_TABLES_VIEW] = "view of page tables",
 };
 
 static bool aligned(uint64_t v)
@@ -29,8 +27,6 @@ const char *ept_kind_name(enum ept_kind kind)
 
 enum ept_slot ept_slot_for(const struct ept_arena *a)
 {
-	if (a->kind == EPT_TABLES)
-		return EPT_SLOT_RW; /* a table walk counts as a write */
 	if (!(a->rights & EPT_R))
 		return EPT_SLOT_ABSENT;
 	return a->rights & EPT_W ? EPT_SLOT_RW : EPT_SLOT_READONLY;
@@ -114,30 +110,6 @@ int ept_carve(struct ept_map *map, struct gpa_range range, enum ept_kind kind,
 		(map->count - (unsigned)i - 1) * sizeof(piece[0]));
 	memcpy(&map->arena[i], piece, n * sizeof(piece[0]));
 	map->count += n - 1;
-	return 0;
-}
-
-const struct ept_arena *ept_kind_find(const struct ept_map *map, enum ept_kind kind)
-{
-	for (unsigned i = 0; i < map->count; i++)
-		if (map->arena[i].kind == kind)
-			return &map->arena[i];
-	return NULL;
-}
-
-int ept_add_view(struct ept_map *map, gpa_t view)
-{
-	const struct ept_arena *tables = ept_kind_find(map, EPT_TABLES);
-	const struct ept_arena *last = &map->arena[map->count - 1];
-
-	if (!tables || view < last->gpa.end || map->count == EPT_MAX_ARENAS)
-		return -EFAULT;
-	map->arena[map->count++] =
-	    (struct ept_arena){{view, view + (tables->gpa.end - tables->gpa.start)},
-			       tables->offset,
-			       EPT_TABLES_VIEW,
-			       EPT_R,
-			       0};
 	return 0;
 }
 

@@ -9,12 +9,12 @@ static const struct {
 	int kind;
 	enum ept_action action[LEVELS];
 } rules[RULES] = {
-#define ROW(id, name, text, kind, kdp, hvci) \
-	[RULE_##id] = {name, text, kind, {ACTION_NONE, ACTION_##kdp, ACTION_##hvci}},
+#define ROW(id, name, text, kind, kdp) \
+	[RULE_##id] = {name, text, kind, {ACTION_NONE, ACTION_##kdp}},
     EPT_RULES(ROW)
 #undef ROW
 };
-static const char *const levels[LEVELS] = {"off", "kdp", "hvci"};
+static const char *const levels[LEVELS] = {"off", "kdp"};
 static const char *const actions[ACTIONS] = {"none", "audit", "refuse", "stop"};
 static const char *const accesses[] = {"read", "write", "execute", "state"};
 

@@ -9,7 +9,7 @@
 
 #include "ept/insn.h"
 
-enum ept_level { LEVEL_OFF, LEVEL_KDP, LEVEL_HVCI, LEVELS };
+enum ept_level { LEVEL_OFF, LEVEL_KDP, LEVELS };
 
 enum ept_action {
 	ACTION_NONE,   /* the rule is not in force */
@@ -21,34 +21,31 @@ enum ept_action {
 
 /*
  * name, text, kind (P: prevented at the access, F: found by a scan or after the fact), action at
- * kdp, at hvci. At off no rule is in force.
+ * kdp. At off no rule is in force.
  */
 /* clang-format off */
 #define EPT_RULES(X)                                                                              \
-	X(TEXT,         "text",            "write to kernel code or constants",        P, REFUSE, REFUSE) \
-	X(KDP,          "kdp",             "write to protected kernel data",           P, REFUSE, REFUSE) \
-	X(POOL,         "pool",            "write to sealed secure pool",              P, REFUSE, REFUSE) \
-	X(SECURE,       "secure",          "access to secure memory",                  P, REFUSE, REFUSE) \
-	X(REGION,       "region",          "write to a region of the policy",          P, REFUSE, REFUSE) \
-	X(MSR,          "msr",             "write to a locked MSR",                    P, REFUSE, REFUSE) \
-	X(DMA,          "dma",             "device told to write protected memory",    P, REFUSE, REFUSE) \
-	X(HYPERCALL,    "hypercall",       "hypercall that its owner has not allowed", P, REFUSE, REFUSE) \
-	X(MODULE,       "module",          "module that is not approved",              P, REFUSE, REFUSE) \
-	X(TABLE,        "table",           "page table entry that is not allowed",     P, NONE,   REFUSE) \
-	X(ROOT,         "root",            "page tables that are not validated",       P, NONE,   REFUSE) \
-	X(CR,           "cr",              "control register changed",                 F, STOP,   STOP)   \
-	X(DESCRIPTORS,  "descriptors",     "descriptor table register changed",        F, STOP,   STOP)   \
-	X(MSR_VALUE,    "msr-value",       "MSR changed",                              F, STOP,   STOP)   \
-	X(CODE_HASH,    "code-hash",       "kernel code changed",                      F, STOP,   STOP)   \
-	X(WX,           "wx",              "kernel page writable and executable",      F, STOP,   STOP)   \
-	X(UNKNOWN_CODE, "unknown-code",    "kernel page executable without approval",  F, STOP,   STOP)   \
-	X(ALIAS,        "alias",           "writable mapping of protected memory",     F, STOP,   STOP)   \
-	X(USER_KERNEL,  "user-kernel",     "kernel page that user mode can reach",     F, STOP,   STOP)   \
-	X(SUPERVISOR,   "supervisor-user", "user address executable in kernel mode",   F, STOP,   STOP)   \
-	X(REMAP,        "remap",           "kernel address mapped to other memory",    F, STOP,   STOP)
+	X(TEXT,         "text",            "write to kernel code or constants",        P, REFUSE) \
+	X(KDP,          "kdp",             "write to protected kernel data",           P, REFUSE) \
+	X(POOL,         "pool",            "write to sealed secure pool",              P, REFUSE) \
+	X(SECURE,       "secure",          "access to secure memory",                  P, REFUSE) \
+	X(REGION,       "region",          "write to a region of the policy",          P, REFUSE) \
+	X(MSR,          "msr",             "write to a locked MSR",                    P, REFUSE) \
+	X(DMA,          "dma",             "device told to write protected memory",    P, REFUSE) \
+	X(HYPERCALL,    "hypercall",       "hypercall that its owner has not allowed", P, REFUSE) \
+	X(CR,           "cr",              "control register changed",                 F, STOP) \
+	X(DESCRIPTORS,  "descriptors",     "descriptor table register changed",        F, STOP) \
+	X(MSR_VALUE,    "msr-value",       "MSR changed",                              F, STOP) \
+	X(CODE_HASH,    "code-hash",       "kernel code changed",                      F, STOP) \
+	X(WX,           "wx",              "kernel page writable and executable",      F, STOP) \
+	X(UNKNOWN_CODE, "unknown-code",    "kernel page executable without approval",  F, STOP) \
+	X(ALIAS,        "alias",           "writable mapping of protected memory",     F, STOP) \
+	X(USER_KERNEL,  "user-kernel",     "kernel page that user mode can reach",     F, STOP) \
+	X(SUPERVISOR,   "supervisor-user", "user address executable in kernel mode",   F, STOP) \
+	X(REMAP,        "remap",           "kernel address mapped to other memory",    F, STOP)
 /* clang-format on */
 
-#define EPT_RULE_ENUM(id, name, text, kind, kdp, hvci) RULE_##id,
+#define EPT_RULE_ENUM(id, name, text, kind, kdp) RULE_##id,
 enum ept_rule { EPT_RULES(EPT_RULE_ENUM) RULES };
 #undef EPT_RULE_ENUM
 

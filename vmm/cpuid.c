@@ -59,7 +59,6 @@ static uint32_t features(const struct vm *vm)
 	const struct vm_protection *p = &vm->config.protection;
 
 	return (p->level >= LEVEL_KDP ? NTMM_FEATURE_KDP : 0) |
-	       (p->level >= LEVEL_HVCI ? NTMM_FEATURE_HVCI : 0) |
 	       (p->vulnerable ? NTMM_FEATURE_VULNERABLE : 0);
 }
 

@@ -49,7 +49,7 @@ struct vcpu {
 	uint64_t exits[VM_MAX_EXIT_REASONS]; /* its own thread; read after join */
 };
 
-enum { TODO_SEAL = 1, TODO_NOTE = 2, TODO_ROOT = 4 };
+enum { TODO_SEAL = 1, TODO_NOTE = 2 };
 
 #define VM_MAX_GSI     256
 #define VM_MAX_DEVICES 48

@@ -128,7 +128,7 @@ static int lock_msrs(struct vm *vm)
 }
 
 /* Nothing that the guest may never write is to be mapped writable in its tables. What is still
- * open is no finding, and neither is the view of page tables, where stores are caught. */
+ * open is no finding, and neither is a region of the policy: the kernel maps it as it likes. */
 static bool is_protected(void *arg, gpa_t gpa, uint64_t bytes)
 {
 	const struct protect *p = arg;
@@ -139,7 +139,7 @@ static bool is_protected(void *arg, gpa_t gpa, uint64_t bytes)
 		enum ept_rule rule;
 
 		if (gpa >= a->gpa.end || gpa + bytes <= a->gpa.start || !ept_is_protected(a) ||
-		    a->kind == EPT_TABLES_VIEW || a->kind == EPT_REGION)
+		    a->kind == EPT_REGION)
 			continue;
 		if (a->kind != EPT_KDP || !kdp_open(&p->kdp, gpa, bytes, &rule))
 			return true;

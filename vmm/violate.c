@@ -270,9 +270,6 @@ static enum ept_rule rule_of(const struct vm *vm, const struct ept_arena *a, gpa
 		return RULE_SECURE;
 	case EPT_REGION:
 		return RULE_REGION;
-	case EPT_TABLES:
-	case EPT_TABLES_VIEW:
-		return RULE_TABLE;
 	default:
 		kdp_open(&vm->prot->kdp, gpa, 1, &rule);
 		return rule;

@@ -15,8 +15,7 @@
  *     RW       RW    READ-ONLY slots       RW
  *
  * At level off the read-only slots are ordinary memory. The last NTMM_VAULT_BYTES of the protected
- * data are secure memory: absent for the guest. At level hvci the last NTMM_TABLES of RAM hold page
- * tables; the kernel sees them at NTMM_TABLES_VIEW, read-only.
+ * data are secure memory: absent for the guest.
  *
  * The kernel is an ELF64 with the PVH note (XEN_ELFNOTE_PHYS32_ENTRY): entered in 32-bit protected
  * mode, EBX = address of struct hvm_start_info (Xen's public "x86/HVM direct boot ABI"). Its
@@ -48,7 +47,6 @@
 #define NTMM_ABI_VERSION     1u
 
 #define NTMM_FEATURE_KDP	1u /* the read-only slots are in force */
-#define NTMM_FEATURE_HVCI	2u /* page tables are validated */
 #define NTMM_FEATURE_VULNERABLE 4u /* the vulnerable driver interface is to be offered */
 
 /* Ports. */
@@ -86,11 +84,6 @@ enum ntmm_hypercall {
 	NTMM_HC_VAULT = 15,	   /* rdi = gpa of struct ntmm_vault */
 	NTMM_HC_NOTE = 16,	   /* rdi = gpa of NTMM_NOTE_BYTES of text for events that follow; scans
 				      first. -EPERM unless ntmm run --vulnerable */
-	NTMM_HC_MODULE = 17,	   /* rdi = gpa of an image, rsi = bytes; result: gpa of its code */
-	NTMM_HC_TABLES = 18,	   /* rdi = gpa of struct ntmm_table_write[], rsi = how many; result:
-				      how many were done */
-	NTMM_HC_ROOT = 19,	   /* rdi = gpa of a PML4: loads CR3 */
-	NTMM_HC_TABLE_ZERO = 20,   /* rdi = gpa of a page table that nothing refers to */
 };
 
 #define NTMM_NOTE_BYTES 48u
@@ -112,9 +105,6 @@ struct ntmm_vault {
 };
 _Static_assert(sizeof(struct ntmm_vault) == 1056, "host and guest agree on the layout");
 
-struct ntmm_table_write {
-	uint64_t gpa, value;
-};
 
 
 enum ntmm_mark {

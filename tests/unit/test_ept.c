@@ -94,8 +94,6 @@ START_TEST(slots_express_rights)
 	    {EPT_KERNEL_TEXT, EPT_RX, EPT_SLOT_READONLY, true},
 	    {EPT_KDP, EPT_R, EPT_SLOT_READONLY, true},
 	    {EPT_SECURE, 0, EPT_SLOT_ABSENT, true},
-	    {EPT_TABLES, EPT_R, EPT_SLOT_RW, true}, /* the CPU's walk writes */
-	    {EPT_TABLES_VIEW, EPT_R, EPT_SLOT_READONLY, true},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
