@@ -70,7 +70,7 @@ GUEST_PROC := proc_create proc_info proc_memory proc_job proc_many proc_orphan p
 GUEST_C += $(GUEST_PROC)
 $(foreach test,$(GUEST_PROC),$(eval GUEST_LIBS_$(test) := -lntdll -lpsapi))
 # Sections, views, images:
-GUEST_SECT := sect_create sect_views sect_files mapped sharing
+GUEST_SECT := sect_create sect_views sect_files mapped sharing seeds proc_returns
 GUEST_C += $(GUEST_SECT)
 $(foreach test,$(GUEST_SECT),$(eval GUEST_LIBS_$(test) := -lntdll -lpsapi))
 # The C library (in a folder of their own: crt/stdio.exe):
@@ -109,8 +109,16 @@ $(IMG)/img_two.dll: tests/guest/img_dll.c tests/guest/img_two.def $(IMG)/libimg_
 $(IMG)/img_load.exe: tests/guest/img_load.c $(IMG)/libimg_one.a $(IMG)/img_one.dll $(IMG)/img_two.dll
 	$(MINGW) -O2 -Wall -Wextra -Werror $(DEPFLAGS) -MF $(@:.exe=.d) -I. $< $(IMG)/libimg_one_delay.a \
 		-lntdll -ldelayimp -o $@
-GUEST_EXES += $(IMG)/img_load.exe
-guest-tests: $(IMG)/img_load.exe
+# The same program for 2 GB of address space. ld has no option for that: IMAGE_FILE_LARGE_ADDRESS_AWARE
+# (0x20) is taken out of the header, whose Characteristics ld puts at 0x96.
+$(IMG)/seeds_2gb.exe: tests/guest/seeds.c
+	@mkdir -p $(@D)
+	$(MINGW) -O2 -Wall -Wextra -Werror $(DEPFLAGS) -MF $(@:.exe=.d) -I. $< -lntdll -lpsapi \
+		-Wl,--image-base,0x400000 -o $@
+	old=$$(od -An -tu1 -j150 -N1 $@); printf "\\$$(printf %o $$((old & ~32)))" | \
+		dd of=$@ bs=1 seek=150 conv=notrunc status=none
+GUEST_EXES += $(IMG)/img_load.exe $(IMG)/seeds_2gb.exe
+guest-tests: $(IMG)/img_load.exe $(IMG)/seeds_2gb.exe
 -include $(GUEST_EXES:.exe=.d)
 
 # --- Attacks: one program, many attacks (tests/attacks, tests/policies) --------------------------
