@@ -180,12 +180,42 @@ static BOOL make_window(struct fuzzer *f)
 			   NULL);
 }
 
+/* Memory that makes the rest short: three quarters of RAM, gone over again and again while the
+ * threads work, and checked. */
+struct ballast {
+	ULONG64 *words;
+	ULONG64 pages, next, wrong;
+};
+
+static void lay_ballast(struct ballast *b)
+{
+	MEMORYSTATUSEX m = {.dwLength = sizeof(m)};
+
+	GlobalMemoryStatusEx(&m);
+	b->pages = m.ullTotalPhys / 4 * 3 / PAGE;
+	b->words = (ULONG64 *)allocate(b->pages * PAGE, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
+	for (ULONG64 i = 0; b->words && i < b->pages; i++)
+		b->words[i * (PAGE / 8)] = ~i;
+}
+
+static void go_over(struct ballast *b)
+{
+	for (ULONG i = 0; i < 256 && b->words; i++) {
+		ULONG64 n = b->next++ % b->pages;
+
+		b->wrong += b->words[n * (PAGE / 8)] != ~n;
+		if (n & 1)
+			b->words[n * (PAGE / 8)] = ~n; /* half of it is dirty again */
+	}
+}
+
 int main(int argc, char **argv)
 {
 	ULONG64 seed = argc > 1 ? strtoull(argv[1], NULL, 0) : 1;
 	ULONG64 calls = argc > 2 ? strtoull(argv[2], NULL, 0) : 100000;
 	ULONG threads = argc > 3 ? (ULONG)atoi(argv[3]) : 4;
 	HANDLE thread[MAX_THREADS];
+	struct ballast ballast = {0};
 	ULONG64 done = 0;
 
 	threads = threads < 1 ? 1 : threads > MAX_THREADS ? MAX_THREADS : threads;
@@ -204,10 +234,13 @@ int main(int argc, char **argv)
 		thread[i] = CreateThread(NULL, 0, fuzz_thread, f, 0, NULL);
 		CHECK(thread[i]);
 	}
+	lay_ballast(&ballast);
+	while (WaitForMultipleObjects(threads, thread, TRUE, 30) == WAIT_TIMEOUT)
+		go_over(&ballast);
+	CHECK_EQ(ballast.wrong, 0);
 	for (ULONG i = 0; i < threads; i++) {
 		DWORD code = 1;
 
-		WaitForSingleObject(thread[i], INFINITE);
 		GetExitCodeThread(thread[i], &code);
 		CHECK_EQ(code, 0);
 		done += calls / threads;
