@@ -6,6 +6,7 @@
  *
  *   open.c   making, locking, sizing the file
  *   pages.c  the checksum table: which pages are stored, verification, injected faults
+ *   sum.c    the checksum of a page
  *   queue.c  requests: order, merging, I/O, completion
  */
 #ifndef NTMM_PAGEFILE_INTERNAL_H
@@ -65,6 +66,10 @@ int pages_verify(struct pagefile *pf, const struct pagefile_request *r);
 /* Uses up armed faults. 0, or the -errno the request has to fail with. */
 int pages_injected(struct pagefile *pf, const struct pagefile_request *r);
 bool pages_take_fault(struct pagefile *pf, enum ntmm_inject kind, uint64_t pages);
+
+/* sum.c. => aligned so */
+#define PAGEFILE_SUM_ALIGN 16
+uint64_t pagefile_sum(const void *page);
 
 /* queue.c */
 int queue_init(struct pagefile *pf, bool sync);

@@ -4,7 +4,7 @@
  * Words: a *page* is NTMM_PAGE_SIZE bytes of the file at a multiple of that; a page is *stored*
  * once a write to it has been accepted and until it is discarded. A page that is not stored reads
  * as zeroes, whatever the file holds there, so an existing file can be used without being cleaned.
- * For each page the host keeps a 64-bit checksum in memory (XXH3): a stored page that no longer
+ * For each page the host keeps a 64-bit checksum in memory: a stored page that no longer
  * matches, because somebody changed the file or the disk broke, reads as -EIO and never as wrong
  * data.
  *

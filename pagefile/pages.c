@@ -1,7 +1,7 @@
 /*
  * The checksum table, and with it the truth about which pages are stored.
  *
- * sums[page] is SUM_NONE for a page that is not stored, else the XXH3 of its bytes (a hash that
+ * sums[page] is SUM_NONE for a page that is not stored, else pagefile_sum() of its bytes (one that
  * happens to be SUM_NONE becomes SUM_NONE + 1). It is set when a write is started, not when it
  * ends: should the write fail half-way, the page reads back only if all of it arrived, and is -EIO
  * otherwise. The table reserves address space for the maximum size and uses memory as pages get
@@ -14,7 +14,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
-#include <xxh_x86dispatch.h>
 
 #include "pagefile/internal.h"
 
@@ -45,17 +44,17 @@ static uint64_t cursor_sum_page(struct cursor *c)
 	size_t bytes = PAGEFILE_PAGE;
 	uint8_t *run = cursor_run(c, &bytes);
 	uint64_t sum;
-	if (bytes == PAGEFILE_PAGE) {
-		sum = XXH3_64bits_dispatch(run, bytes);
+	if (bytes == PAGEFILE_PAGE && (uintptr_t)run % PAGEFILE_SUM_ALIGN == 0) {
+		sum = pagefile_sum(run);
 	} else {
-		uint8_t page[PAGEFILE_PAGE];
+		_Alignas(PAGEFILE_SUM_ALIGN) uint8_t page[PAGEFILE_PAGE];
 		memcpy(page, run, bytes);
 		for (size_t at = bytes; at < PAGEFILE_PAGE; at += bytes) {
 			bytes = PAGEFILE_PAGE - at;
 			run = cursor_run(c, &bytes);
 			memcpy(page + at, run, bytes);
 		}
-		sum = XXH3_64bits_dispatch(page, sizeof(page));
+		sum = pagefile_sum(page);
 	}
 	return sum == SUM_NONE ? SUM_NONE + 1 : sum;
 }

@@ -1,21 +1,21 @@
 /*
- * The local APIC, by x2APIC MSRs or, where a hypervisor has none (plain QEMU), by its memory window;
- * device vectors for MSIs. Register numbers: Intel SDM 3A, chapter 11.
+ * The local APIC, by x2APIC MSRs or, where a hypervisor has none (plain QEMU), by its memory
+ * window; device vectors for MSIs. Register numbers: Intel SDM 3A, chapter 11.
  */
 #include "guest/ke/thread.h"
 #include "guest/mm/mm.h"
 
-#define APIC_ID	   0x20
-#define APIC_TPR   0x80
-#define APIC_EOI   0xb0
-#define APIC_SVR   0xf0
-#define APIC_ICR   0x300
-#define APIC_ICR2  0x310
-#define APIC_LVT_TIMER 0x320
-#define APIC_LVT_LINT0 0x350
-#define APIC_LVT_LINT1 0x360
-#define APIC_LVT_ERROR 0x370
-#define APIC_TIMER_INIT 0x380
+#define APIC_ID		   0x20
+#define APIC_TPR	   0x80
+#define APIC_EOI	   0xb0
+#define APIC_SVR	   0xf0
+#define APIC_ICR	   0x300
+#define APIC_ICR2	   0x310
+#define APIC_LVT_TIMER	   0x320
+#define APIC_LVT_LINT0	   0x350
+#define APIC_LVT_LINT1	   0x360
+#define APIC_LVT_ERROR	   0x370
+#define APIC_TIMER_INIT	   0x380
 #define APIC_TIMER_CURRENT 0x390
 #define APIC_TIMER_DIVIDE  0x3e0
 #define APIC_BASE_PHYS	   0xfee00000u
@@ -23,6 +23,10 @@
 #define ICR_INIT	   0x4500u
 #define ICR_STARTUP	   0x4600u
 #define ICR_FIXED	   0x4000u
+
+/* KVM's paravirtual EOI (Documentation/virt/kvm/x86/msr.rst): it sets a bit where an EOI may be
+ * left out, which saves an exit for most interrupts. */
+#define MSR_KVM_PV_EOI 0x4b564d04u
 
 static volatile u32 *window; /* NULL: x2APIC */
 
@@ -54,13 +58,19 @@ void ke_init_apic(void)
 	apic_write(APIC_LVT_LINT0, APIC_MASKED);
 	apic_write(APIC_LVT_LINT1, APIC_MASKED);
 	apic_write(APIC_LVT_ERROR, APIC_MASKED);
-	apic_write(APIC_TIMER_DIVIDE, 0xb); /* by 1 */
+	apic_write(APIC_TIMER_DIVIDE, 0xb);    /* by 1 */
 	apic_write(APIC_LVT_TIMER, VEC_TIMER); /* one-shot */
+	if (ke_on_ntmm)
+		wrmsr(MSR_KVM_PV_EOI, MmGetPhysicalAddress(&this_cpu()->eoi_skippable) | 1);
 }
 
 void apic_eoi(void)
 {
-	apic_write(APIC_EOI, 0);
+	u32 skip = 0; /* one instruction: the hypervisor may change its mind between two */
+
+	__asm__ volatile("xchg %0, %1" : "+r"(skip), "+m"(this_cpu()->eoi_skippable) : : "memory");
+	if (!(skip & 1))
+		apic_write(APIC_EOI, 0);
 }
 
 void apic_timer(u32 count)

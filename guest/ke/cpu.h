@@ -134,6 +134,8 @@ typedef struct KPCR {
 	struct EPROCESS *process; /* whose page tables are loaded */
 	struct list dpcs;	  /* queued on this CPU; interrupts off */
 	u64 quantum_end;	  /* interrupt time */
+	u64 timer_at;		  /* interrupt time the LAPIC timer is set for; 0: not */
+	u32 eoi_skippable;	  /* bit 0: the hypervisor wants no EOI for this interrupt */
 	u64 halted_at;		  /* TSC when it stopped for want of work; 0: it is at work */
 	u64 idle_ticks;		  /* TSC ticks it has been so */
 	volatile u32 flush_request; /* 1 while a shootdown waits for this CPU */

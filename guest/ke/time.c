@@ -2,17 +2,17 @@
  * Time: interrupt time from the TSC, timers in one sorted list, the clock.
  *
  * Each CPU's LAPIC timer is one-shot. While a CPU runs a thread it fires every 15.625 ms for the
- * quantum; CPU 0 also when idle, to refresh KUSER_SHARED_DATA; any CPU that arms a timer due earlier
- * fires then, and whoever fires expires all that are due.
- * Locks: timers under the dispatcher lock.
+ * quantum; CPU 0 also when idle, to refresh KUSER_SHARED_DATA; any CPU that arms a timer due
+ * earlier fires then, and whoever fires expires all that are due. Locks: timers under the
+ * dispatcher lock.
  */
 #include "guest/ke/thread.h"
 #include "guest/mm/mm.h"
 #include "guest/abi/machine.h"
 
-#define CLOCK_INTERVAL 156250ull /* 15.625 ms in 100 ns, as Windows' clock */
+#define CLOCK_INTERVAL 156250ull	     /* 15.625 ms in 100 ns, as Windows' clock */
 #define UNIX_EPOCH     116444736000000000ull /* 1970 in 100 ns since 1601 */
-#define LAPIC_HZ       1000000000ull /* KVM's and QEMU's LAPIC timer counts nanoseconds */
+#define LAPIC_HZ       1000000000ull	     /* KVM's and QEMU's LAPIC timer counts nanoseconds */
 
 u64 ke_tsc_hz, ke_tsc_base;
 KDPC ke_wait_timeout;
@@ -91,6 +91,7 @@ void ke_init_time(void)
 	ke_init_shared_data();
 }
 
+/* Each setting of the timer is a VM exit: one that comes early enough stays. */
 void ke_arm_cpu_timer(void)
 {
 	KPCR *cpu = this_cpu();
@@ -103,10 +104,14 @@ void ke_arm_cpu_timer(void)
 
 		next = MIN(next, due);
 	}
+	if (cpu->timer_at > now && cpu->timer_at <= next)
+		return;
 	if (next == ~0ul) {
+		cpu->timer_at = 0;
 		apic_timer(0);
 		return;
 	}
+	cpu->timer_at = next;
 	wait = next > now ? (next - now) * 100 : 1;
 	apic_timer((u32)MIN(wait, 0xfffffffful));
 }
@@ -216,6 +221,7 @@ void ke_timer_interrupt(void)
 	KPCR *cpu = this_cpu();
 	KDPC *d = &clock_dpcs[cpu->number];
 
+	cpu->timer_at = 0;
 	if (cpu->number == 0)
 		update_shared_data(ke_time_now());
 	if (!d->fn)

@@ -1,14 +1,14 @@
 /*
  * Commit: what has been promised against what there is. The limit is RAM the memory manager may use
  * plus the pagefiles' slots; a charge that does not fit asks the host to grow a pagefile first.
- * Pages the kernel has taken since boot (page tables, pool, stacks) come off the limit without being
- * asked, and so do the page tables that what is promised may still need. A process may have a limit of
- * its own and belong to a pool with one (a job). Lock: commit_lock (leaf).
+ * Pages the kernel has taken since boot (page tables, pool, stacks) come off the limit without
+ * being asked, and so do the page tables that what is promised may still need. A process may have a
+ * limit of its own and belong to a pool with one (a job). Lock: commit_lock (leaf).
  */
 #include "guest/mm/mi.h"
 
-#define GROW_STEP  4096ul /* pages: pagefiles grow by at least 16 MB */
-#define SAFETY	   256ul  /* pages nobody is promised: the kernel's reserve and I/O in flight */
+#define GROW_STEP 4096ul /* pages: pagefiles grow by at least 16 MB */
+#define SAFETY	  256ul	 /* pages nobody is promised: the kernel's reserve and I/O in flight */
 
 static struct spinlock commit_lock;
 static struct mutex grow_lock;
@@ -99,7 +99,8 @@ u64 MmCommitAllowed(struct address_space *as)
 	return allowed;
 }
 
-#define OVER_JOB ((NTSTATUS)0xE0000002) /* a larger pagefile would not help; never leaves this file */
+#define OVER_JOB \
+	((NTSTATUS)0xE0000002) /* a larger pagefile would not help; never leaves this file */
 
 /* What can be promised in all, if `pages` more are. => commit_lock */
 static u64 usable(u64 pages)
@@ -147,6 +148,19 @@ NTSTATUS mm_charge(struct address_space *as, u64 pages)
 	}
 	mutex_unlock(&grow_lock);
 	return st == OVER_JOB ? STATUS_COMMITMENT_LIMIT : st;
+}
+
+/* Room to write in whole clusters, and for pages in RAM to keep their slots: a pagefile that is
+ * nearly full grows before the commit limit asks for it. */
+void mm_keep_slots_free(void)
+{
+	static bool in_vain;
+
+	if (in_vain || MmCounters.pagefile_used < MmCounters.pagefile_total / 8 * 7)
+		return;
+	mutex_lock(&grow_lock);
+	in_vain = !mm_grow_pagefiles(GROW_STEP);
+	mutex_unlock(&grow_lock);
 }
 
 void mm_uncharge(struct address_space *as, u64 pages)

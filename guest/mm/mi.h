@@ -365,6 +365,7 @@ void mm_free_slot(u32 file, u64 slot);
 u64 mm_reclaim_slots(u64 want);
 void mm_init_pagefiles(void);
 u64 mm_grow_pagefiles(u64 pages); /* => PASSIVE, under commit's grow lock; pages won */
+void mm_keep_slots_free(void); /* => PASSIVE */
 bool mm_slot_is_used(u32 file, u64 slot);
 bool mm_check_slots(u64 *used);
 void mm_commit_limit_add(u64 pages);

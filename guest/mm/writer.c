@@ -162,6 +162,7 @@ static void writer_thread(void *context)
 	for (;;) {
 		KeWaitForSingleObject(&writer_event, KERNEL_MODE, false, NULL);
 		while (more_to_do()) {
+			mm_keep_slots_free();
 			if (failed) {
 				KeDelayExecution(KERNEL_MODE, false, &pause);
 				failed = false;
