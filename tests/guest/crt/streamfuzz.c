@@ -5,7 +5,7 @@
 #define __USE_MINGW_ANSI_STDIO 0
 #include "tests/guest/crt/expect.h"
 
-enum { FILE_MAX = 200000, ROUNDS = 30, CALLS = 80 };
+enum { FILE_MAX = 200000, ROUNDS = 15, CALLS = 80 };
 
 static const char name[] = "crt_streamfuzz.tmp";
 static unsigned char model[FILE_MAX], piece[FILE_MAX];
