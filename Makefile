@@ -3,6 +3,7 @@
 #   make            the command (build/ntmm), the kernel, the DLLs
 #   make check      native tests under ASan and UBSan, under a minute
 #   make test       sets up and runs every test
+#   make test-ept   the quick ones and the policies under EPT, in an emulator
 #   make demo       sets up and runs the main job
 #   make bench      instruction counts
 #   make format     clang-format over all sources;  make lint: clang-tidy and cppcheck
@@ -14,7 +15,7 @@ WARN := -Wall -Wextra -Werror -Wstrict-prototypes -Wmissing-prototypes -Wshadow
 DEPFLAGS = -MMD -MP
 
 .DEFAULT_GOAL := all
-.PHONY: all host kernel dlls lab check test demo format lint clean install
+.PHONY: all host kernel dlls lab check test test-ept demo format lint clean install
 .SECONDARY:
 
 include pagefile/build.mk
@@ -29,6 +30,8 @@ all: host kernel dlls lab
 
 test:
 	scripts/test
+test-ept:
+	scripts/test-ept
 demo:
 	scripts/demo
 

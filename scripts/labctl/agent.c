@@ -24,44 +24,14 @@
 #include <sys/prctl.h>
 #include <sys/reboot.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "scripts/labctl/agent.h"
+#include "scripts/labctl/machine.h"
 
 struct agent_shared *agent_shared;
-
-static void say(const char *what, const char *arg)
-{
-	fprintf(stderr, "lab: %s %s: %s\n", what, arg, strerror(errno));
-}
-
-static void try_mount(const char *source, const char *target, const char *type, unsigned long flags,
-		      const char *options)
-{
-	mkdir(target, 0755);
-	if (mount(source, target, type, flags, options) < 0)
-		say("cannot mount", target);
-}
-
-static void load_modules(void)
-{
-	FILE *list = fopen("/modules/list", "re");
-	char name[256], path[300];
-	while (list && fgets(name, sizeof(name), list)) {
-		name[strcspn(name, "\n")] = 0;
-		snprintf(path, sizeof(path), "/modules/%s", name);
-		int fd = open(path, O_RDONLY | O_CLOEXEC);
-		if (fd < 0 || (syscall(SYS_finit_module, fd, "", 0) < 0 && errno != EEXIST))
-			say("cannot load", path);
-		close(fd);
-	}
-	if (list)
-		fclose(list);
-}
 
 static bool is_one_of(const char *name, const char *const *list)
 {
@@ -90,28 +60,28 @@ static void show_entry(const char *name)
 		ssize_t n = readlink(from, target, sizeof(target) - 1);
 		target[n > 0 ? n : 0] = 0;
 		if (symlink(target, to) < 0)
-			say("cannot make", to);
+			machine_say("cannot make", to);
 	} else if (S_ISDIR(st.st_mode)) {
-		try_mount(from, to, NULL, MS_BIND, NULL);
+		machine_mount(from, to, NULL, MS_BIND, NULL);
 	} else if (S_ISREG(st.st_mode)) {
 		close(open(to, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
 		if (mount(from, to, NULL, MS_BIND, NULL) < 0)
-			say("cannot mount", to);
+			machine_say("cannot mount", to);
 	}
 }
 
 /* The root folder itself is ours, so that looking up /lib and /usr asks the host nothing. */
 static void make_host(void)
 {
-	try_mount("none", "/host", "tmpfs", 0, "mode=755");
+	machine_mount("none", "/host", "tmpfs", 0, "mode=755");
 	DIR *root = opendir("/fresh");
 	for (struct dirent *entry; root && (entry = readdir(root));)
 		show_entry(entry->d_name);
 	if (root)
 		closedir(root);
-	try_mount("/proc", "/host/proc", NULL, MS_BIND, NULL);
-	try_mount("/dev", "/host/dev", NULL, MS_BIND | MS_REC, NULL);
-	try_mount("/sys", "/host/sys", NULL, MS_BIND | MS_REC, NULL);
+	machine_mount("/proc", "/host/proc", NULL, MS_BIND, NULL);
+	machine_mount("/dev", "/host/dev", NULL, MS_BIND | MS_REC, NULL);
+	machine_mount("/sys", "/host/sys", NULL, MS_BIND | MS_REC, NULL);
 	mount(NULL, "/host", NULL, MS_REMOUNT | MS_RDONLY, NULL);
 }
 
@@ -130,42 +100,14 @@ static void mount_host(void)
 		char options[128];
 		snprintf(options, sizeof(options),
 			 "trans=virtio,version=9p2000.L,msize=524288,cache=%s", shares[i].cache);
-		try_mount(shares[i].tag, shares[i].target, "9p", shares[i].flags, options);
+		machine_mount(shares[i].tag, shares[i].target, "9p", shares[i].flags, options);
 	}
 	make_host();
 }
 
-/* Guest RAM is a memory file: in pages of 2 MB where asked for, it takes one nested fault for what
- * would take 512, and each costs 100 us here. */
-static void large_shared_pages(void)
-{
-	int fd = open("/sys/kernel/mm/transparent_hugepage/shmem_enabled", O_WRONLY | O_CLOEXEC);
-
-	if (fd < 0 || write(fd, "advise", 6) != 6)
-		perror("agent: no large pages for guest RAM");
-	if (fd >= 0)
-		close(fd);
-}
-
 static void set_up(void)
 {
-	try_mount("none", "/dev", "devtmpfs", 0, NULL);
-	int console = open("/dev/console", O_RDWR);
-	for (int fd = 0; console >= 0 && fd < 3; fd++)
-		dup2(console, fd);
-	if (console > 2)
-		close(console);
-	try_mount("none", "/proc", "proc", 0, NULL);
-	try_mount("none", "/sys", "sysfs", 0, NULL);
-	try_mount("none", "/dev/pts", "devpts", 0, "ptmxmode=0666,mode=0620");
-	try_mount("none", "/dev/shm", "tmpfs", 0, "mode=1777");
-	symlink("/proc/self/fd", "/dev/fd");
-	symlink("/proc/self/fd/0", "/dev/stdin");
-	symlink("/proc/self/fd/1", "/dev/stdout");
-	symlink("/proc/self/fd/2", "/dev/stderr");
-	large_shared_pages();
-	load_modules();
-	chmod("/dev/kvm", 0666);
+	machine_set_up();
 	sethostname("lab", 3);
 	mount_host();
 }
