@@ -28,6 +28,8 @@ int main(int argc, char **argv)
 		printf("the vulnerable driver is not there: ntmm run --vulnerable\n");
 		return 255;
 	}
+	/* what is changed in a processor's registers has to be undone in the same one */
+	SetThreadAffinityMask(GetCurrentThread(), 1);
 	for (int i = 1; i < argc; i++) {
 		const struct attack *a = find(argv[i]);
 		enum outcome o;
