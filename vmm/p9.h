@@ -46,7 +46,7 @@ int p9fs_mkdir(const struct p9_share *s, const char *path, mode_t mode);
 int p9fs_unlink(const struct p9_share *s, const char *path, int flags);
 int p9fs_rename(const struct p9_share *s, const char *from, const char *to);
 int p9fs_link(const struct p9_share *s, const char *from, const char *to);
-/* A relative target that does not lead out of the share's folder; else -EPERM. */
+/* A relative target without ".."; else -EPERM. */
 int p9fs_symlink(const struct p9_share *s, const char *target, const char *path);
 int p9fs_utimens(const struct p9_share *s, const char *path, const struct timespec times[2]);
 int p9fs_statfs(const struct p9_share *s, const char *path, struct statfs *st);

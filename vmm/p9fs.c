@@ -240,18 +240,9 @@ int p9fs_link(const struct p9_share *s, const char *from, const char *to)
 	return r;
 }
 
-/* How many folders a path has above its last name. */
-static int depth(const char *path)
-{
-	int n = 0;
-
-	for (; *path; path++)
-		n += *path == '/';
-	return n;
-}
-
-/* Does a link at this depth, followed name by name, stay below the folder it began in? */
-static bool stays_below(const char *target, int level)
+/* Down from the link's own folder, and never up: then it leads out of the share from nowhere that it,
+ * or a folder with it, may later be moved to. */
+static bool leads_down(const char *target)
 {
 	if (*target == '/' || !*target)
 		return false;
@@ -259,10 +250,6 @@ static bool stays_below(const char *target, int level)
 		size_t n = strcspn(target, "/");
 
 		if (n == 2 && memcmp(target, "..", 2) == 0)
-			level--;
-		else if (n && !(n == 1 && *target == '.'))
-			level++;
-		if (level < 0)
 			return false;
 		target += n + (target[n] == '/');
 	}
@@ -271,12 +258,10 @@ static bool stays_below(const char *target, int level)
 
 int p9fs_symlink(const struct p9_share *s, const char *target, const char *path)
 {
-	const char *name, *rest = NULL;
-	int fd = find_dir(s, path, &rest), r;
+	const char *name;
+	int fd, r;
 
-	if (fd < 0)
-		return fd;
-	if (!stays_below(target, depth(rest)))
+	if (!leads_down(target))
 		return -EPERM;
 	fd = open_parent(s, path, &name);
 	if (fd < 0)

@@ -1,7 +1,8 @@
 /*
- * Links: one more name for a file (FileLinkInformation), and symbolic links
- * (FSCTL_SET_REPARSE_POINT). The host follows links: here they look like what they lead to. A
- * target is kept on the host relative to the link's folder, so that it means the same there.
+ * Links: one more name for a file (FileLinkInformation), and symbolic links (FSCTL_SET_REPARSE_POINT).
+ * The host follows links: here they look like what they lead to. A target is kept on the host relative
+ * to the link's folder, so that it means the same there, and must lie below that folder: the host
+ * refuses ways up, which could lead out of the share once the link is moved.
  */
 #include "guest/io/fs.h"
 
@@ -80,9 +81,17 @@ static NTSTATUS make_target(const struct renaming *r, const u16 *nt, u32 chars, 
 		return STATUS_OBJECT_PATH_NOT_FOUND;
 	if (p9_drive(p.letter) != r->s)
 		return STATUS_NOT_SAME_DEVICE;
-	for (u32 up = 1; up < r->from.count; up++)
-		if (!add(t, "..", 2))
-			return STATUS_NAME_TOO_LONG;
+	for (u32 k = 0; k + 1 < r->from.count; k++) { /* it must lie below the link's folder */
+		u32 n = 0;
+
+		while (n < p.rest_chars && p.rest[n] != '\\')
+			n++;
+		if (!name_equal(p.rest, n, r->from.text + r->from.start[k], r->from.length[k]))
+			return STATUS_ACCESS_DENIED;
+		n += n < p.rest_chars;
+		p.rest += n;
+		p.rest_chars -= n;
+	}
 	return add_names(t, p.rest, p.rest_chars);
 }
 

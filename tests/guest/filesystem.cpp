@@ -106,11 +106,15 @@ static void links(const fs::path &top)
 	CHECK(CreateSymbolicLinkW((top / "way").wstring().c_str(), L"dir",
 				  SYMBOLIC_LINK_FLAG_DIRECTORY));
 	CHECK(get(top / "way" / "inner") == "deep");
-	CHECK(CreateSymbolicLinkW((dir / "up").wstring().c_str(), L"..\\file", 0));
-	CHECK(get(dir / "up") == "Contents");
-	CHECK(CreateSymbolicLinkW((dir / "whole").wstring().c_str(),
-				  fs::absolute(file).wstring().c_str(), 0));
-	CHECK(get(dir / "whole") == "Contents");
+	const fs::path inner = fs::absolute(dir / "inner");
+	CHECK(CreateSymbolicLinkW((top / "whole").wstring().c_str(), inner.wstring().c_str(), 0));
+	CHECK(get(top / "whole") == "deep");
+	/* ways up are refused, and nothing is left of them: the link might be moved */
+	CHECK(!CreateSymbolicLinkW((dir / "up").wstring().c_str(), L"..\\file", 0));
+	CHECK_EQ(GetLastError(), ERROR_ACCESS_DENIED);
+	CHECK(!fs::exists(dir / "up"));
+	CHECK(!CreateSymbolicLinkW((dir / "up").wstring().c_str(),
+				   fs::absolute(file).wstring().c_str(), 0));
 	CHECK(CreateSymbolicLinkA((top / "ansi2").string().c_str(), "dir/inner", 0));
 	CHECK(get(top / "ansi2") == "deep");
 	/* out of the drive: refused, and nothing is left of it */

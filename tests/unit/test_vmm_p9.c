@@ -23,6 +23,8 @@ Suite *vmm_p9_suite(void);
 #define SETATTR	 26
 #define READDIR	 40
 #define FSYNC	 50
+#define SYMLINK	 16
+#define LINK	 70
 #define MKDIR	 72
 #define RENAMEAT 74
 #define UNLINKAT 76
@@ -469,6 +471,54 @@ START_TEST(nothing_leads_out)
 }
 END_TEST
 
+static int symlink_call(const char *name, const char *target)
+{
+	begin(SYMLINK);
+	u(0, 4);
+	str(name);
+	str(target);
+	u(0, 4);
+	return call();
+}
+
+static int link_call(uint32_t fid, const char *name)
+{
+	begin(LINK);
+	u(0, 4);
+	u(fid, 4);
+	str(name);
+	return call();
+}
+
+START_TEST(links_stay_inside)
+{
+	static const char *const out[] = {"../secret", "/etc/passwd", "sub/../../secret",
+					  "up/..",     "",	      ".."};
+	struct stat st;
+	char path[200];
+
+	ck_assert_int_eq(walk(1, "hello.txt"), WALK + 1);
+	ck_assert_int_eq(link_call(1, "second"), LINK + 1);
+	snprintf(path, sizeof(path), "%s/second", root);
+	ck_assert_int_eq(stat(path, &st), 0);
+	ck_assert_uint_eq(st.st_nlink, 2);
+	ck_assert_int_eq(link_call(1, "second"), -EEXIST);
+	ck_assert_int_eq(link_call(1, "../second"), -EINVAL);
+	ck_assert_int_eq(link_call(77, "third"), -EBADF);
+	ck_assert_int_eq(symlink_call("soft", "sub/inner"), SYMLINK + 1);
+	ck_assert_int_eq(walk(2, "soft"), WALK + 1);
+	for (unsigned i = 0; i < sizeof(out) / sizeof(out[0]); i++)
+		ck_assert_int_lt(symlink_call("escape", out[i]), 0);
+	ck_assert_int_lt(symlink_call("a/b", "sub"), 0);
+	snprintf(path, sizeof(path), "%s/escape", root);
+	ck_assert_int_ne(lstat(path, &st), 0);
+	serve(false, "");
+	ck_assert_int_eq(symlink_call("soft2", "sub"), -EROFS);
+	ck_assert_int_eq(walk(1, "hello.txt"), WALK + 1);
+	ck_assert_int_eq(link_call(1, "fourth"), -EROFS);
+}
+END_TEST
+
 START_TEST(a_read_only_share_stays)
 {
 	serve(false, "");
@@ -638,6 +688,7 @@ Suite *vmm_p9_suite(void)
 	tcase_add_test(t, files_are_made_changed_moved_removed);
 	tcase_add_test(t, a_folder_is_listed);
 	tcase_add_test(t, nothing_leads_out);
+	tcase_add_test(t, links_stay_inside);
 	tcase_add_test(t, a_read_only_share_stays);
 	tcase_add_test(t, a_prefix_makes_folders);
 	tcase_add_test(t, messages_must_be_whole);
