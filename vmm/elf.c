@@ -118,7 +118,8 @@ static const char *find_readonly(struct elf_image *im)
 		const struct elf_load *l = &im->load[i];
 
 		for (unsigned k = 0; l->writable && !l->protected_ && k < im->nro; k++)
-			if (l->paddr < im->ro[k].end && l->paddr + l->memsz > im->ro[k].start)
+			if (l->paddr < round_up(im->ro[k].end, NTMM_LARGE_PAGE) &&
+			    l->paddr + l->memsz > im->ro[k].start)
 				return "a writable segment shares 2 MB of memory with a read-only "
 				       "one";
 	}

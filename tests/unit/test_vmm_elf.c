@@ -42,6 +42,8 @@ struct kernel_file {
 	char text[256];
 };
 
+#define RODATA (2 * MB + MB / 2)
+
 static struct kernel_file good;
 static struct elf_image image;
 static struct vm_error err;
@@ -64,7 +66,7 @@ static void setup(void)
 	good.eh.e_shnum = 3;
 	good.ph[0] =
 	    (Elf64_Phdr){PT_LOAD, PF_R | PF_X, AT(text), VIRT + 2 * MB, 2 * MB, 256, 4096, 4096};
-	good.ph[1] = (Elf64_Phdr){PT_LOAD, PF_R, AT(text), VIRT + 3 * MB, 3 * MB, 16, 16, 4096};
+	good.ph[1] = (Elf64_Phdr){PT_LOAD, PF_R, AT(text), VIRT + RODATA, RODATA, 16, 16, 4096};
 	good.ph[2] =
 	    (Elf64_Phdr){PT_LOAD, PF_R | PF_W, AT(text), VIRT + 4 * MB, 4 * MB, 64, 3 * MB, 4096};
 	good.ph[3] = (Elf64_Phdr){PT_NOTE, PF_R, AT(note), 0, 0, sizeof(good.note), 0, 4};
@@ -116,9 +118,9 @@ START_TEST(a_good_kernel)
 	ck_assert_uint_eq(image.entry, 2 * MB + 16);
 	ck_assert_uint_eq(image.nloads, 3);
 	ck_assert_uint_eq(image.end, 7 * MB);
-	ck_assert_uint_eq(image.nro, 1); /* text and rodata share 2 MB */
+	ck_assert_uint_eq(image.nro, 1); /* up to where protected data lies */
 	ck_assert_uint_eq(image.ro[0].start, 2 * MB);
-	ck_assert_uint_eq(image.ro[0].end, 4 * MB);
+	ck_assert_uint_eq(image.ro[0].end, NTMM_KDP_GPA);
 }
 END_TEST
 
