@@ -9,7 +9,9 @@
 
 #include "ept/insn.h"
 
-enum ept_level { LEVEL_OFF, LEVEL_KDP, LEVELS };
+/* off: nothing; text, the default: kernel code and constants cannot be written, the least that
+ * costs nothing; kdp: all of the rules below. */
+enum ept_level { LEVEL_OFF, LEVEL_TEXT, LEVEL_KDP, LEVELS };
 
 enum ept_action {
 	ACTION_NONE,   /* the rule is not in force */
@@ -21,7 +23,7 @@ enum ept_action {
 
 /*
  * name, text, kind (P: prevented at the access, F: found by a scan or after the fact), action at
- * kdp. At off no rule is in force.
+ * kdp. At off no rule is in force; at text those of rules.c's AT_TEXT.
  */
 /* clang-format off */
 #define EPT_RULES(X)                                                                              \

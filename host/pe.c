@@ -40,7 +40,8 @@ static uint32_t u32(const uint8_t *p)
 }
 
 /* Does a section's data lie beyond the file's end? Headers beyond `size` are not looked at. */
-static bool cut_short(const uint8_t *d, size_t size, size_t table, unsigned sections, uint64_t file_size)
+static bool cut_short(const uint8_t *d, size_t size, size_t table, unsigned sections,
+		      uint64_t file_size)
 {
 	for (unsigned i = 0; i < sections; i++) {
 		const uint8_t *s = d + table + (size_t)i * SECTION_HEADER;

@@ -143,7 +143,7 @@ static void set_level(struct reader *r, const yaml_node_t *n)
 	const char *s = scalar(r, n, "level");
 
 	if (s && !level_by_name(s, &r->p->protection.level))
-		wrong(r, n->start_mark, "level: %s is not off or kdp", s);
+		wrong(r, n->start_mark, "level: %s is not off, text or kdp", s);
 }
 
 static void set_action(struct reader *r, enum ept_rule rule, enum ept_action action, yaml_mark_t at)
@@ -398,7 +398,7 @@ static void read_document(struct reader *r)
 	r->p->protection.level = LEVELS;
 	MAPPING(r, root, "a policy", first_pass);
 	if (!r->status && r->p->protection.level == LEVELS)
-		wrong(r, root->start_mark, "`level` is missing: off or kdp");
+		wrong(r, root->start_mark, "`level` is missing: off, text or kdp");
 	if (r->status)
 		return;
 	rules_default(&r->p->protection.rules, r->p->protection.level);

@@ -240,8 +240,8 @@ int p9fs_link(const struct p9_share *s, const char *from, const char *to)
 	return r;
 }
 
-/* Down from the link's own folder, and never up: then it leads out of the share from nowhere that it,
- * or a folder with it, may later be moved to. */
+/* Down from the link's own folder, and never up: then it leads out of the share from nowhere that
+ * it, or a folder with it, may later be moved to. */
 static bool leads_down(const char *target)
 {
 	if (*target == '/' || !*target)

@@ -62,13 +62,13 @@ int protect_layout(struct vm *vm, struct vm_error *err)
 	const struct elf_image *k = &vm->kernel;
 	const struct gpa_range kdp = {NTMM_KDP_GPA, NTMM_KDP_END - NTMM_VAULT_BYTES};
 	const struct gpa_range secure = {kdp.end, NTMM_KDP_END};
-	const bool on = protect_on(vm);
+	const bool on = protect_on(vm), text = vm->prot->config.level >= LEVEL_TEXT;
 	struct protect *p = vm->prot;
 	gpa_t static_end = kdp.start;
 	int r = 0;
 
 	for (unsigned i = 0; r == 0 && i < k->nro; i++)
-		r = ept_carve(&vm->ram.map, k->ro[i], EPT_KERNEL_TEXT, on ? EPT_RX : EPT_RWX, 0);
+		r = ept_carve(&vm->ram.map, k->ro[i], EPT_KERNEL_TEXT, text ? EPT_RX : EPT_RWX, 0);
 	for (unsigned i = 0; i < k->nloads; i++)
 		if (k->load[i].protected_) {
 			p->has_kdp = true;

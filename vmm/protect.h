@@ -67,7 +67,7 @@ int protect_start(struct vm *vm, struct vm_error *err);
 void protect_seal(struct vcpu *v);
 static inline bool protect_on(const struct vm *vm)
 {
-	return vm->prot->config.level != LEVEL_OFF;
+	return vm->prot->config.level >= LEVEL_KDP;
 }
 
 /* ---- violate.c ---- */

@@ -70,9 +70,9 @@ struct ntmm_counters {
 };
 
 /*
- * What images had in memory at the moment when most views of each were there (NTMM_PUBLISH_SHARING):
- * `frames` of it, which page tables mapped `mappings` times in all, the most popular one `most` times.
- * `copies`: private copies that writes have made since boot.
+ * What images had in memory at the moment when most views of each were there
+ * (NTMM_PUBLISH_SHARING): `frames` of it, which page tables mapped `mappings` times in all, the
+ * most popular one `most` times. `copies`: private copies that writes have made since boot.
  */
 #define NTMM_SHARING_MAGIC  0x53484d4d544eull /* "NTMMHS" */
 #define NTMM_SHARING_IMAGES 48u

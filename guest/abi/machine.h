@@ -29,11 +29,11 @@
 
 #define NTMM_PAGE_SIZE	    0x1000u
 #define NTMM_LARGE_PAGE	    0x200000u
-#define NTMM_KERNEL_GPA	    0x200000u	/* first byte of the kernel image's text segment */
+#define NTMM_KERNEL_GPA	    0x200000u /* first byte of the kernel image's text segment */
 #define NTMM_KDP_GPA	    0x300000u /* protected kernel data (ELF segment with NTMM_PF_KDP) */
 #define NTMM_KDP_END	    0x400000u
 #define NTMM_VAULT_BYTES    0x8000u
-#define NTMM_PF_KDP	    0x00100000u	/* in p_flags */
+#define NTMM_PF_KDP	    0x00100000u /* in p_flags */
 #define NTMM_PCI_HOLE_START 0xc0000000u /* RAM stops here and goes on at 4 GB */
 #define NTMM_PCI_HOLE_END   0xfec00000u
 #define NTMM_HIGH_RAM	    0x100000000ull
@@ -43,8 +43,8 @@
 #define NTMM_CPUID_EBX	     0x4d4d544eu /* "NTMM" in each of EBX, ECX, EDX */
 #define NTMM_CPUID_INFO	     0x40000001u /* EAX ABI version, EBX CPU count, ECX hypercall port, */
 					 /* EDX NTMM_FEATURE_* */
-#define NTMM_CPUID_TIMING    0x40000010u /* EAX TSC kHz, EBX LAPIC bus kHz (VMware's convention) */
-#define NTMM_ABI_VERSION     1u
+#define NTMM_CPUID_TIMING 0x40000010u	 /* EAX TSC kHz, EBX LAPIC bus kHz (VMware's convention) */
+#define NTMM_ABI_VERSION  1u
 
 #define NTMM_FEATURE_KDP	1u /* the read-only slots are in force */
 #define NTMM_FEATURE_VULNERABLE 4u /* the vulnerable driver interface is to be offered */
@@ -71,19 +71,19 @@ enum ntmm_hypercall {
 				      -EPERM unless ntmm run --test-faults */
 
 	/* Protections. Keys are 64-bit numbers of the caller's choice. */
-	NTMM_HC_SEAL = 7,	   /* initialization is over: what is protected stays as it is */
-	NTMM_HC_KDP_WRITE = 8,	   /* rdi = gpa in protected static data, rsi = source gpa, r8 =
-				      bytes; -EROFS once sealed */
-	NTMM_HC_POOL_ALLOC = 9,	   /* rdi = bytes, rsi = key; result: gpa of a secure pool block */
-	NTMM_HC_POOL_WRITE = 10,   /* rdi = gpa in the block, rsi = source gpa, r8 = bytes, r9 = key;
-				      -EROFS once sealed, -EACCES for a wrong key */
-	NTMM_HC_POOL_SEAL = 11,	   /* rdi = gpa of the block, rsi = key */
-	NTMM_HC_POOL_FREE = 12,	   /* rdi = gpa of the block, rsi = key; it is zeroed */
-	NTMM_HC_SECTION = 13,	   /* rdi = bytes; result: gpa of pages that can be written until */
+	NTMM_HC_SEAL = 7,	 /* initialization is over: what is protected stays as it is */
+	NTMM_HC_KDP_WRITE = 8,	 /* rdi = gpa in protected static data, rsi = source gpa, r8 =
+				    bytes; -EROFS once sealed */
+	NTMM_HC_POOL_ALLOC = 9,	 /* rdi = bytes, rsi = key; result: gpa of a secure pool block */
+	NTMM_HC_POOL_WRITE = 10, /* rdi = gpa in the block, rsi = source gpa, r8 = bytes, r9 = key;
+				    -EROFS once sealed, -EACCES for a wrong key */
+	NTMM_HC_POOL_SEAL = 11,	 /* rdi = gpa of the block, rsi = key */
+	NTMM_HC_POOL_FREE = 12,	 /* rdi = gpa of the block, rsi = key; it is zeroed */
+	NTMM_HC_SECTION = 13,	 /* rdi = bytes; result: gpa of pages that can be written until */
 	NTMM_HC_SECTION_SEAL = 14, /* rdi = their gpa, rsi = 0 */
 	NTMM_HC_VAULT = 15,	   /* rdi = gpa of struct ntmm_vault */
-	NTMM_HC_NOTE = 16,	   /* rdi = gpa of NTMM_NOTE_BYTES of text for events that follow; scans
-				      first. -EPERM unless ntmm run --vulnerable */
+	NTMM_HC_NOTE = 16, /* rdi = gpa of NTMM_NOTE_BYTES of text for events that follow; scans
+			      first. -EPERM unless ntmm run --vulnerable */
 };
 
 #define NTMM_NOTE_BYTES 48u
@@ -104,8 +104,6 @@ struct ntmm_vault {
 	uint8_t data[NTMM_VAULT_DATA];
 };
 _Static_assert(sizeof(struct ntmm_vault) == 1056, "host and guest agree on the layout");
-
-
 
 enum ntmm_mark {
 	NTMM_MARK_KERNEL_ENTRY = 0, /* first instructions in 64-bit mode */

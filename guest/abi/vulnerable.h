@@ -65,11 +65,11 @@ enum vulnerable_place {
 };
 
 enum pool_op {
-	POOL_ALLOCATE, /* bytes, arg[0] = key -> result = address */
-	POOL_WRITE,    /* address, bytes, data, arg[0] = key */
-	POOL_SEAL,     /* address, arg[0] = key */
-	POOL_FREE,     /* address, arg[0] = key */
-	POOL_SECTION,  /* bytes -> result = address: pages that can be written until */
+	POOL_ALLOCATE,	      /* bytes, arg[0] = key -> result = address */
+	POOL_WRITE,	      /* address, bytes, data, arg[0] = key */
+	POOL_SEAL,	      /* address, arg[0] = key */
+	POOL_FREE,	      /* address, arg[0] = key */
+	POOL_SECTION,	      /* bytes -> result = address: pages that can be written until */
 	POOL_PROTECT_SECTION, /* address */
 };
 

@@ -1,9 +1,8 @@
 /*
  * Pool: nonpaged kernel memory. Blocks up to half a page come from pages cut into equal blocks (one
- * list of pages with free blocks a size class); larger ones are whole pages at system PTEs. A page of
- * small blocks begins with its header; a large block's length is kept in a table of its own, where an
- * overrun cannot change it.
- * Lock: pool_lock (leaf).
+ * list of pages with free blocks a size class); larger ones are whole pages at system PTEs. A page
+ * of small blocks begins with its header; a large block's length is kept in a table of its own,
+ * where an overrun cannot change it. Lock: pool_lock (leaf).
  */
 #include "guest/mm/mi.h"
 
@@ -11,13 +10,13 @@
 #define HEADER	   64u	       /* of a page of small blocks */
 #define MAX_SMALL  2016u
 
-static const u16 class_size[] = {32,  48,  64,	96,  128, 160, 192, 256,
+static const u16 class_size[] = {32,  48,  64,	96,  128, 160,	192,  256,
 				 320, 384, 496, 672, 800, 1008, 1344, MAX_SMALL};
 
 struct pool_page {
 	u32 magic, class;
 	u32 used, capacity;
-	void *free; /* singly linked through the blocks */
+	void *free;	   /* singly linked through the blocks */
 	struct list entry; /* on partial[class] while there are free blocks */
 };
 _Static_assert(sizeof(struct pool_page) <= HEADER, "pool page header");

@@ -39,9 +39,14 @@ static NTSTATUS device_transfer(u64 pfn, u64 slot, u64 flags)
 	if ((flags >> 8) >= IoPagefileCount())
 		return STATUS_INVALID_PARAMETER;
 	KeInitializeEvent(&done, DO_EVENT_NOTIFICATION, false);
-	io = (struct pageio){.index = (u8)(flags >> 8), .write = flags & 1, .count = 1,
-			     .slot = slot, .pfn = {(pfn_t)pfn}, .done = page_done,
-			     .context = &done, .status = STATUS_SUCCESS};
+	io = (struct pageio){.index = (u8)(flags >> 8),
+			     .write = flags & 1,
+			     .count = 1,
+			     .slot = slot,
+			     .pfn = {(pfn_t)pfn},
+			     .done = page_done,
+			     .context = &done,
+			     .status = STATUS_SUCCESS};
 	IoPagefileSubmit(&io);
 	if (KeWaitForSingleObject(&done, KERNEL_MODE, false, &second) == STATUS_TIMEOUT)
 		return STATUS_IO_DEVICE_ERROR; /* the device has been stopped */
@@ -97,9 +102,9 @@ static NTSTATUS control_vulnerable(struct vulnerable_call *c)
 	case VULNERABLE_READ:
 		if (c->bytes > sizeof(c->data))
 			return STATUS_INVALID_PARAMETER;
-		c->result = ke_guarded_call((u64)vulnerable_read,
-					    (const u64[4]){(u64)c->data, c->address, c->bytes, 0},
-					    &st);
+		c->result =
+		    ke_guarded_call((u64)vulnerable_read,
+				    (const u64[4]){(u64)c->data, c->address, c->bytes, 0}, &st);
 		return st;
 	case VULNERABLE_WRITE:
 		if (c->bytes > sizeof(c->data))
@@ -132,8 +137,8 @@ static NTSTATUS control_vulnerable(struct vulnerable_call *c)
 			hypercall(NTMM_HC_NOTE, MmGetPhysicalAddress(c->data), 0, 0, 0);
 		return STATUS_SUCCESS;
 	case VULNERABLE_HYPERCALL:
-		c->result = ke_on_ntmm ? (u64)hypercall(c->form, args[0], args[1], args[2], args[3])
-				       : ~0ul;
+		c->result =
+		    ke_on_ntmm ? (u64)hypercall(c->form, args[0], args[1], args[2], args[3]) : ~0ul;
 		return STATUS_SUCCESS;
 	case VULNERABLE_PHYSICAL:
 		c->result = MmGetPhysicalAddress((void *)c->address);
@@ -199,8 +204,7 @@ static NTSTATUS control(NTSTATUS (*fn)(struct vulnerable_call *), const void *in
 	return st;
 }
 
-static NTSTATUS control_vault(const void *in, u32 in_bytes, void *out, u32 out_bytes,
-			      u32 *returned)
+static NTSTATUS control_vault(const void *in, u32 in_bytes, void *out, u32 out_bytes, u32 *returned)
 {
 	struct ntmm_vault *v;
 	s64 result = 0;

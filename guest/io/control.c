@@ -96,11 +96,11 @@ static NTSTATUS wait_for_pipe(struct control *c)
 	return pipe_wait(v.name, v.name_bytes / 2, v.has_timeout ? &v.timeout : NULL);
 }
 
-#define FSCTL_SET_REPARSE_POINT	   0x000900a4u
-#define IO_REPARSE_TAG_SYMLINK	   0xa000000cu
-#define SYMLINK_FLAG_RELATIVE	   1u
-#define SYMLINK_FIXED		   20u /* bytes before the names */
-#define STATUS_IO_REPARSE_TAG_BAD  ((NTSTATUS)0xC0000276)
+#define FSCTL_SET_REPARSE_POINT	  0x000900a4u
+#define IO_REPARSE_TAG_SYMLINK	  0xa000000cu
+#define SYMLINK_FLAG_RELATIVE	  1u
+#define SYMLINK_FIXED		  20u /* bytes before the names */
+#define STATUS_IO_REPARSE_TAG_BAD ((NTSTATUS)0xC0000276)
 
 /* A file that has just been made becomes a symbolic link; other tags mean nothing here. */
 static NTSTATUS set_reparse_point(struct control *c)
@@ -110,7 +110,7 @@ static NTSTATUS set_reparse_point(struct control *c)
 		u16 bytes, reserved, at, target_bytes, print_at, print_bytes;
 		u32 flags;
 		u16 names[512];
-	} *v;
+	} * v;
 	NTSTATUS s;
 
 	if (!c->f->fcb)
@@ -188,7 +188,8 @@ NTSYSCALL NTSTATUS NtDeviceIoControlFile(HANDLE h, HANDLE event, void *apc, void
 }
 
 /* => what is to be cancelled; any: none is no error. The cancelled file's own event stays its. */
-static NTSTATUS cancel(HANDLE h, const struct ETHREAD *thread, const void *which, void *iosb, bool any)
+static NTSTATUS cancel(HANDLE h, const struct ETHREAD *thread, const void *which, void *iosb,
+		       bool any)
 {
 	IO_STATUS_BLOCK v = {0};
 	struct FILE_OBJECT *f;

@@ -202,8 +202,8 @@ NTSTATUS disk_write(struct FILE_OBJECT *f, const void *user, u32 bytes, u64 offs
 		s = copy_from_user(bounce.data, (const u8 *)user + *done, part);
 		if (s != STATUS_SUCCESS)
 			break;
-		/* Before, so that a flush of older bytes cannot come later; after, for pages that were
-		 * read meanwhile. */
+		/* Before, so that a flush of older bytes cannot come later; after, for pages that
+		 * were read meanwhile. */
 		if (b->section.data)
 			MmUpdateMappedFile(&b->section, offset + *done, bounce.data, part, false);
 		s = disk_write_kernel(b, offset + *done, bounce.data, part, &got);

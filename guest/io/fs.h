@@ -246,7 +246,7 @@ struct request {
 	KEVENT *event;	       /* the caller's, or NULL */
 	u64 apc, apc_context;  /* user routine to be called at the end, or 0 */
 	IO_STATUS_BLOCK *iosb; /* user */
-	bool transfer; /* a read or write, for IO_COUNTERS */
+	bool transfer;	       /* a read or write, for IO_COUNTERS */
 };
 /* Any one right of `any` will do (0: none needed). On failure there is nothing to end. */
 NTSTATUS request_begin(struct request *r, HANDLE h, ACCESS_MASK any, HANDLE event, void *user_iosb);

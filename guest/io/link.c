@@ -1,8 +1,9 @@
 /*
- * Links: one more name for a file (FileLinkInformation), and symbolic links (FSCTL_SET_REPARSE_POINT).
- * The host follows links: here they look like what they lead to. A target is kept on the host relative
- * to the link's folder, so that it means the same there, and must lie below that folder: the host
- * refuses ways up, which could lead out of the share once the link is moved.
+ * Links: one more name for a file (FileLinkInformation), and symbolic links
+ * (FSCTL_SET_REPARSE_POINT). The host follows links: here they look like what they lead to. A
+ * target is kept on the host relative to the link's folder, so that it means the same there, and
+ * must lie below that folder: the host refuses ways up, which could lead out of the share once the
+ * link is moved.
  */
 #include "guest/io/fs.h"
 

@@ -85,8 +85,8 @@ void pipe_queue_clear(struct pipe_queue *q); /* => Q, or nobody else has it */
 void pipe_wake(struct pipe_instance *i);     /* everybody looks again; => Q */
 NTSTATUS pipe_read(struct FILE_OBJECT *f, void *user, u32 bytes, u64 offset, u32 *done);
 NTSTATUS pipe_write(struct FILE_OBJECT *f, const void *user, u32 bytes, u64 offset, u32 *done);
-/* For requests that wait (pending.c): STATUS_PENDING as long as they must. Data: in pool, *data NULL
- * when there is none. */
+/* For requests that wait (pending.c): STATUS_PENDING as long as they must. Data: in pool, *data
+ * NULL when there is none. */
 NTSTATUS pipe_read_ready(struct FILE_OBJECT *f, u32 bytes, u8 **data, u32 *done);
 NTSTATUS pipe_listen_state(struct FILE_OBJECT *f);
 NTSTATUS pipe_flush(struct FILE_OBJECT *f);

@@ -18,12 +18,12 @@
 #define SEL_USER_CS   0x33
 #define SEL_TSS	      0x40
 
-#define CR0_PE (1ul << 0)
-#define CR0_MP (1ul << 1)
-#define CR0_NE (1ul << 5)
-#define CR0_WP (1ul << 16)
-#define CR0_AM (1ul << 18)
-#define CR0_PG (1ul << 31)
+#define CR0_PE	       (1ul << 0)
+#define CR0_MP	       (1ul << 1)
+#define CR0_NE	       (1ul << 5)
+#define CR0_WP	       (1ul << 16)
+#define CR0_AM	       (1ul << 18)
+#define CR0_PG	       (1ul << 31)
 #define CR4_PAE	       (1ul << 5)
 #define CR4_PGE	       (1ul << 7)
 #define CR4_OSFXSR     (1ul << 9)
@@ -47,12 +47,12 @@
 #define EFER_LME	   (1ul << 8)
 #define EFER_NXE	   (1ul << 11)
 
-#define RFLAGS_TF (1ul << 8)
-#define RFLAGS_IF (1ul << 9)
-#define RFLAGS_DF (1ul << 10)
+#define RFLAGS_TF   (1ul << 8)
+#define RFLAGS_IF   (1ul << 9)
+#define RFLAGS_DF   (1ul << 10)
 #define RFLAGS_IOPL (3ul << 12)
-#define RFLAGS_NT (1ul << 14)
-#define RFLAGS_AC (1ul << 18)
+#define RFLAGS_NT   (1ul << 14)
+#define RFLAGS_AC   (1ul << 18)
 /* What user mode may set: CF PF AF ZF SF TF DF OF RF AC ID */
 #define RFLAGS_USER 0x250dd5ul
 
@@ -118,26 +118,26 @@ struct EPROCESS;
 
 /* One a CPU, found through GS in kernel mode. Offsets up to `current` are known to trap.S. */
 typedef struct KPCR {
-	struct KPCR *self;	 /* 0x00 */
-	u64 user_rsp;		 /* 0x08 scratch of the system-call entry */
-	u64 kernel_rsp;		 /* 0x10 top of the current thread's kernel stack */
-	struct KTHREAD *current; /* 0x18 */
-	volatile u8 irql;	 /* 0x20 */
+	struct KPCR *self;	  /* 0x00 */
+	u64 user_rsp;		  /* 0x08 scratch of the system-call entry */
+	u64 kernel_rsp;		  /* 0x10 top of the current thread's kernel stack */
+	struct KTHREAD *current;  /* 0x18 */
+	volatile u8 irql;	  /* 0x20 */
 	volatile u8 need_resched; /* 0x21 */
-	volatile u8 dpc_pending; /* 0x22 */
+	volatile u8 dpc_pending;  /* 0x22 */
 	volatile u8 in_dpc;
 	u32 number;
 	u32 apic_id;
 	volatile u8 online;
 	volatile u8 idle_now;
 	struct KTHREAD *idle;
-	struct EPROCESS *process; /* whose page tables are loaded */
-	struct list dpcs;	  /* queued on this CPU; interrupts off */
-	u64 quantum_end;	  /* interrupt time */
-	u64 timer_at;		  /* interrupt time the LAPIC timer is set for; 0: not */
-	u32 eoi_skippable;	  /* bit 0: the hypervisor wants no EOI for this interrupt */
-	u64 halted_at;		  /* TSC when it stopped for want of work; 0: it is at work */
-	u64 idle_ticks;		  /* TSC ticks it has been so */
+	struct EPROCESS *process;   /* whose page tables are loaded */
+	struct list dpcs;	    /* queued on this CPU; interrupts off */
+	u64 quantum_end;	    /* interrupt time */
+	u64 timer_at;		    /* interrupt time the LAPIC timer is set for; 0: not */
+	u32 eoi_skippable;	    /* bit 0: the hypervisor wants no EOI for this interrupt */
+	u64 halted_at;		    /* TSC when it stopped for want of work; 0: it is at work */
+	u64 idle_ticks;		    /* TSC ticks it has been so */
 	volatile u32 flush_request; /* 1 while a shootdown waits for this CPU */
 	u64 gdt[10];
 	struct tss tss;
@@ -236,16 +236,16 @@ static inline void cpuid(u32 leaf, u32 sub, u32 r[4])
 			 : "=a"(r[0]), "=b"(r[1]), "=c"(r[2]), "=d"(r[3])
 			 : "a"(leaf), "c"(sub));
 }
-#define CR_ACCESS(n)                                                                               \
-	static inline u64 read_cr##n(void)                                                         \
-	{                                                                                          \
-		u64 v;                                                                             \
-		__asm__ volatile("mov %%cr" #n ", %0" : "=r"(v)::"memory");                        \
-		return v;                                                                          \
-	}                                                                                          \
-	static inline void write_cr##n(u64 v)                                                      \
-	{                                                                                          \
-		__asm__ volatile("mov %0, %%cr" #n ::"r"(v) : "memory");                           \
+#define CR_ACCESS(n)                                                        \
+	static inline u64 read_cr##n(void)                                  \
+	{                                                                   \
+		u64 v;                                                      \
+		__asm__ volatile("mov %%cr" #n ", %0" : "=r"(v)::"memory"); \
+		return v;                                                   \
+	}                                                                   \
+	static inline void write_cr##n(u64 v)                               \
+	{                                                                   \
+		__asm__ volatile("mov %0, %%cr" #n ::"r"(v) : "memory");    \
 	}
 CR_ACCESS(0)
 CR_ACCESS(2)
@@ -257,10 +257,10 @@ static inline void invlpg(u64 va)
 }
 
 /* Atomics (sequentially consistent where it matters). */
-#define atomic_add(p, n)       __atomic_fetch_add((p), (n), __ATOMIC_SEQ_CST)
-#define atomic_load(p)	       __atomic_load_n((p), __ATOMIC_SEQ_CST)
-#define atomic_store(p, v)     __atomic_store_n((p), (v), __ATOMIC_SEQ_CST)
-#define atomic_exchange(p, v)  __atomic_exchange_n((p), (v), __ATOMIC_SEQ_CST)
+#define atomic_add(p, n)      __atomic_fetch_add((p), (n), __ATOMIC_SEQ_CST)
+#define atomic_load(p)	      __atomic_load_n((p), __ATOMIC_SEQ_CST)
+#define atomic_store(p, v)    __atomic_store_n((p), (v), __ATOMIC_SEQ_CST)
+#define atomic_exchange(p, v) __atomic_exchange_n((p), (v), __ATOMIC_SEQ_CST)
 /* A statistic: exact only when its lock is held, cheap always. */
 #define counter_inc(c) ((void)__atomic_fetch_add(&(c), 1, __ATOMIC_RELAXED))
 

@@ -1,13 +1,13 @@
-/* User floating-point state: XSAVE of what programs use (x87, SSE, AVX), FXSAVE where that is all. The
- * kernel itself never touches these registers. */
+/* User floating-point state: XSAVE of what programs use (x87, SSE, AVX), FXSAVE where that is all.
+ * The kernel itself never touches these registers. */
 #include "guest/ke/thread.h"
 
 u32 ke_xsave_size = 512;
 u64 ke_xsave_mask;
 
-#define XSAVE_X87 1u
-#define XSAVE_SSE 2u
-#define XSAVE_AVX 4u
+#define XSAVE_X87     1u
+#define XSAVE_SSE     2u
+#define XSAVE_AVX     4u
 #define MXCSR_DEFAULT 0x1f80u
 #define FCW_DEFAULT   0x27fu /* Windows: 53-bit precision */
 

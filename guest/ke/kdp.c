@@ -43,9 +43,9 @@ void kdp_write(void *dst, const void *src, u64 bytes)
 void ke_seal(void)
 {
 	static const struct ntmm_layout layout = {
-		.cpu_process = offsetof(KPCR, process),
-		.process_pid = offsetof(EPROCESS, pid),
-		.process_name = offsetof(EPROCESS, name),
+	    .cpu_process = offsetof(KPCR, process),
+	    .process_pid = offsetof(EPROCESS, pid),
+	    .process_name = offsetof(EPROCESS, name),
 	};
 
 	_Static_assert(sizeof(((EPROCESS *)0)->name) == NTMM_PROCESS_NAME, "the host reads it");

@@ -14,7 +14,8 @@ KIRQL KeRaiseIrql(KIRQL irql)
 	return old;
 }
 
-/* The level is written first: an interrupt that comes in between sees it and does the work itself. */
+/* The level is written first: an interrupt that comes in between sees it and does the work itself.
+ */
 void KeLowerIrql(KIRQL irql)
 {
 	irql_set(irql);

@@ -1,4 +1,5 @@
-/* Formatted text for the serial port and for messages: %d %u %x %p %s %c, widths, 0, -, l, ll, z. */
+/* Formatted text for the serial port and for messages: %d %u %x %p %s %c, widths, 0, -, l, ll, z.
+ */
 #include "guest/ke/ke.h"
 #include "guest/ke/cpu.h"
 #include "guest/abi/machine.h"
@@ -76,7 +77,7 @@ int ke_vsnprintf(char *buf, size_t size, const char *f, __builtin_va_list ap)
 			break;
 		}
 		case 'p':
-			put_number(&o, (u64)__builtin_va_arg(ap, void *), 16, false, 16, '0');
+			put_number(&o, (u64) __builtin_va_arg(ap, void *), 16, false, 16, '0');
 			break;
 		case 'c':
 			put(&o, (char)__builtin_va_arg(ap, int));

@@ -42,7 +42,7 @@ u64 runblock_number(const char *key, u64 otherwise)
 		s += 2;
 	}
 	for (; *s; s++) {
-		u32 d = *s >= '0' && *s <= '9'		   ? (u32)(*s - '0')
+		u32 d = *s >= '0' && *s <= '9'		       ? (u32)(*s - '0')
 			: (*s | 32) >= 'a' && (*s | 32) <= 'f' ? (u32)((*s | 32) - 'a' + 10)
 							       : 99u;
 

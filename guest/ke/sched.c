@@ -1,13 +1,14 @@
 /*
- * Threads and processors: 32 ready queues under one lock (the dispatcher lock), the highest priority
- * runs, equal ones take turns by quantum. Each CPU has an idle thread that is on no queue.
+ * Threads and processors: 32 ready queues under one lock (the dispatcher lock), the highest
+ * priority runs, equal ones take turns by quantum. Each CPU has an idle thread that is on no queue.
  *
  * The dispatcher lock is held across the switch: a thread that was switched out cannot be picked up
  * by another CPU before its registers are saved, because the lock is released only by the thread
  * switched to.
  *
- * A thread may be bound to some CPUs (affinity). Until the first is, no queue is looked at beyond its
- * front, and a thread that is pre-empted tells no other CPU (an idle one would have been told first).
+ * A thread may be bound to some CPUs (affinity). Until the first is, no queue is looked at beyond
+ * its front, and a thread that is pre-empted tells no other CPU (an idle one would have been told
+ * first).
  *
  * Run time is measured from switch to switch and at each clock tick; what lies between two of these
  * counts as user or kernel time by what the tick found, or found last.
@@ -21,7 +22,7 @@
 struct spinlock ke_dispatcher_lock;
 static struct list ready[32];
 static u32 ready_summary; /* bit p: ready[p] is not empty */
-static bool bound; /* some thread has been bound to fewer than all CPUs */
+static bool bound;	  /* some thread has been bound to fewer than all CPUs */
 
 void ke_init_scheduler(void)
 {
@@ -133,7 +134,8 @@ static KTHREAD *most_important(const KPCR *cpu)
 	for (u32 left = ready_summary; left;) {
 		u32 top = 31 - __builtin_clz(left);
 
-		LIST_FOR_EACH(e, &ready[top]) {
+		LIST_FOR_EACH(e, &ready[top])
+		{
 			KTHREAD *t = CONTAINER_OF(e, KTHREAD, ready);
 
 			if (LIKELY(may_run(t, cpu)))
@@ -189,8 +191,8 @@ void ke_schedule(bool yield)
 	cpu->need_resched = 0;
 	stays = prev->state == THREAD_RUNNING && may_run(prev, cpu);
 	if (next ? goes_on && stays &&
-			   (prev->priority > next->priority ||
-			    (prev->priority == next->priority && !yield))
+		       (prev->priority > next->priority ||
+			(prev->priority == next->priority && !yield))
 		 : stays) {
 		if (!next && yield)
 			cpu->quantum_end = ke_time_now() + QUANTUM;

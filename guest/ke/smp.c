@@ -1,9 +1,9 @@
 /*
  * Processors: their blocks, tables and start; TLB shootdown.
  *
- * Shootdown: one at a time under shootdown_lock (taken with interrupts on, so that a CPU waiting for
- * it still answers another's). The asker sets each target's flush_request, sends the IPI and waits
- * until all are zero again.
+ * Shootdown: one at a time under shootdown_lock (taken with interrupts on, so that a CPU waiting
+ * for it still answers another's). The asker sets each target's flush_request, sends the IPI and
+ * waits until all are zero again.
  */
 #include "guest/ke/thread.h"
 #include "guest/ke/kdp.h"
@@ -49,13 +49,16 @@ static void init_idt(void)
 		u64 stub = (u64)trap_stubs + v * STUB_SIZE;
 
 		idt[v] = (struct idt_entry){
-			.offset0 = (u16)stub,
-			.selector = SEL_KERNEL_CS,
-			.ist = v == VEC_NMI ? 1 : v == VEC_DF ? 2 : v == VEC_MC ? 3 : 0,
-			.type = v == VEC_BP || v == VEC_OF || v == VEC_FASTFAIL ? GATE_USER
-										 : GATE_INTERRUPT,
-			.offset1 = (u16)(stub >> 16),
-			.offset2 = (u32)(stub >> 32),
+		    .offset0 = (u16)stub,
+		    .selector = SEL_KERNEL_CS,
+		    .ist = v == VEC_NMI	 ? 1
+			   : v == VEC_DF ? 2
+			   : v == VEC_MC ? 3
+					 : 0,
+		    .type = v == VEC_BP || v == VEC_OF || v == VEC_FASTFAIL ? GATE_USER
+									    : GATE_INTERRUPT,
+		    .offset1 = (u16)(stub >> 16),
+		    .offset2 = (u32)(stub >> 32),
 		};
 	}
 	kdp_write(ke_idt, idt, sizeof(idt));
@@ -85,7 +88,8 @@ void ke_init_cpu(KPCR *pcr, u32 number)
 	for (u32 i = 0; i < 3; i++)
 		pcr->tss.ist[i] = (u64)ist_stacks[i] + sizeof(ist_stacks[i]);
 	pcr->tss.iomap = sizeof(struct tss);
-	/* LTR marks the descriptor: in memory that can be written; then the table goes to its place. */
+	/* LTR marks the descriptor: in memory that can be written; then the table goes to its
+	 * place. */
 	__asm__ volatile("lgdt %0; ltr %w1" ::"m"(d), "r"(SEL_TSS) : "memory");
 	kdp_write(ke_gdt[number], pcr->gdt, sizeof(pcr->gdt));
 	d.base = (u64)ke_gdt[number];

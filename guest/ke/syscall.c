@@ -4,11 +4,11 @@
 #include "guest/ke/status.h"
 #include "guest/ke/syscall.h"
 
-#define SYSCALL(name, args)                                                                        \
-	__attribute__((weak)) NTSYSCALL NTSTATUS name(void);                                       \
-	__attribute__((weak)) NTSYSCALL NTSTATUS name(void)                                        \
-	{                                                                                          \
-		return STATUS_NOT_IMPLEMENTED;                                                     \
+#define SYSCALL(name, args)                                  \
+	__attribute__((weak)) NTSYSCALL NTSTATUS name(void); \
+	__attribute__((weak)) NTSYSCALL NTSTATUS name(void)  \
+	{                                                    \
+		return STATUS_NOT_IMPLEMENTED;               \
 	}
 #include "guest/include/syscalls.def"
 #undef SYSCALL

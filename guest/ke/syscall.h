@@ -1,5 +1,5 @@
-/* How system-call handlers are declared: the Win64 calling convention, so that trap.S hands the user's
- * registers straight on. */
+/* How system-call handlers are declared: the Win64 calling convention, so that trap.S hands the
+ * user's registers straight on. */
 #ifndef NTMM_KE_SYSCALL_H
 #define NTMM_KE_SYSCALL_H
 

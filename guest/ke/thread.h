@@ -45,13 +45,13 @@ typedef struct KTHREAD {
 	KTIMER wait_timer;
 	struct list mutants; /* owned */
 	u32 suspend_count;
-	KEVENT resume;	      /* signalled while not suspended */
+	KEVENT resume;	       /* signalled while not suspended */
 	struct list user_apcs; /* struct apc; D */
-	u64 address_wait;     /* key of NtWaitForAlertByThreadId, 0 when not waiting */
-	bool address_alert;   /* an alert that came before its wait */
+	u64 address_wait;      /* key of NtWaitForAlertByThreadId, 0 when not waiting */
+	bool address_alert;    /* an alert that came before its wait */
 	KEVENT alert_event;
 	u64 kernel_time, user_time, switched_in; /* 100 ns */
-	bool ticked_in_kernel; /* where the last clock tick found it */
+	bool ticked_in_kernel;			 /* where the last clock tick found it */
 	u32 switches;
 	u64 affinity; /* bit a CPU it may run on; D */
 	const char *name;
@@ -70,10 +70,12 @@ void ke_schedule(bool yield);	     /* => D held at DISPATCH; returns with D rele
 _Noreturn void ke_thread_exit(void); /* the current thread is gone; never returns */
 _Noreturn void ke_idle(void);
 void ke_set_priority(KTHREAD *t, u8 priority);
-/* A running thread moves away soon; the current one by KeYield(). mask: some bit of a CPU there is */
+/* A running thread moves away soon; the current one by KeYield(). mask: some bit of a CPU there is
+ */
 void ke_set_affinity(KTHREAD *t, u64 mask);
-void ke_tick(bool user); /* a clock tick found the current thread in user or kernel mode */
-void ke_kick(KTHREAD *t); /* makes it look at user_pending soon: ends user waits for termination, IPIs a runner */
+void ke_tick(bool user);     /* a clock tick found the current thread in user or kernel mode */
+void ke_kick(KTHREAD *t);    /* makes it look at user_pending soon: ends user waits for termination,
+				IPIs a runner */
 void ke_check_preempt(void); /* from an interrupt about to return below DISPATCH */
 
 /* trap.S */
@@ -89,8 +91,8 @@ void ke_fpu_restore(const void *area);
 void ke_fpu_init_area(void *area);
 
 /* wait.c */
-void ke_signal(struct dispatcher *d);			 /* => D held; object became signalled */
-void ke_unwait(KTHREAD *t, NTSTATUS status);		 /* => D held; thread is waiting */
+void ke_signal(struct dispatcher *d);			  /* => D held; object became signalled */
+void ke_unwait(KTHREAD *t, NTSTATUS status);		  /* => D held; thread is waiting */
 void ke_interrupt_user_wait(KTHREAD *t, NTSTATUS status); /* => D held; if in a user-mode wait */
 /* => D held; due, period as KeSetTimer */
 void ke_arm_timer_locked(KTIMER *t, s64 due, u32 period_ms, struct KDPC *dpc);

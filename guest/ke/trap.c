@@ -21,19 +21,19 @@ static const struct {
 	NTSTATUS code;
 	const char *name;
 } user_exception[32] = {
-	[VEC_DE] = {STATUS_INTEGER_DIVIDE_BY_ZERO, "#DE"},
-	[VEC_DB] = {STATUS_SINGLE_STEP, "#DB"},
-	[VEC_BP] = {STATUS_BREAKPOINT, "#BP"},
-	[VEC_OF] = {STATUS_INTEGER_OVERFLOW, "#OF"},
-	[VEC_BR] = {STATUS_ARRAY_BOUNDS_EXCEEDED, "#BR"},
-	[VEC_UD] = {STATUS_ILLEGAL_INSTRUCTION, "#UD"},
-	[VEC_NM] = {STATUS_ILLEGAL_INSTRUCTION, "#NM"},
-	[VEC_NP] = {STATUS_ACCESS_VIOLATION, "#NP"},
-	[VEC_SS] = {STATUS_ACCESS_VIOLATION, "#SS"},
-	[VEC_GP] = {STATUS_ACCESS_VIOLATION, "#GP"},
-	[VEC_MF] = {STATUS_FLOAT_INVALID_OPERATION, "#MF"},
-	[VEC_AC] = {STATUS_DATATYPE_MISALIGNMENT, "#AC"},
-	[VEC_XM] = {STATUS_FLOAT_INVALID_OPERATION, "#XM"},
+    [VEC_DE] = {STATUS_INTEGER_DIVIDE_BY_ZERO, "#DE"},
+    [VEC_DB] = {STATUS_SINGLE_STEP, "#DB"},
+    [VEC_BP] = {STATUS_BREAKPOINT, "#BP"},
+    [VEC_OF] = {STATUS_INTEGER_OVERFLOW, "#OF"},
+    [VEC_BR] = {STATUS_ARRAY_BOUNDS_EXCEEDED, "#BR"},
+    [VEC_UD] = {STATUS_ILLEGAL_INSTRUCTION, "#UD"},
+    [VEC_NM] = {STATUS_ILLEGAL_INSTRUCTION, "#NM"},
+    [VEC_NP] = {STATUS_ACCESS_VIOLATION, "#NP"},
+    [VEC_SS] = {STATUS_ACCESS_VIOLATION, "#SS"},
+    [VEC_GP] = {STATUS_ACCESS_VIOLATION, "#GP"},
+    [VEC_MF] = {STATUS_FLOAT_INVALID_OPERATION, "#MF"},
+    [VEC_AC] = {STATUS_DATATYPE_MISALIGNMENT, "#AC"},
+    [VEC_XM] = {STATUS_FLOAT_INVALID_OPERATION, "#XM"},
 };
 
 static _Noreturn void kernel_trap_stop(struct ktrap_frame *f, u64 cr2)
@@ -42,9 +42,9 @@ static _Noreturn void kernel_trap_stop(struct ktrap_frame *f, u64 cr2)
 
 	ke_bugcheck_at(f->vector != VEC_PF ? UNEXPECTED_KERNEL_MODE_TRAP
 		       : (f->error & (PF_PRESENT | PF_WRITE)) == (PF_PRESENT | PF_WRITE) &&
-				       cr2 >= MM_USER_PROBE
-			       ? ATTEMPTED_WRITE_TO_READONLY_MEMORY
-			       : PAGE_FAULT_IN_NONPAGED_AREA,
+			       cr2 >= MM_USER_PROBE
+			   ? ATTEMPTED_WRITE_TO_READONLY_MEMORY
+			   : PAGE_FAULT_IN_NONPAGED_AREA,
 		       p, "exception in the kernel: vector, error code, CR2, RIP", f->rip, f->rsp,
 		       f->rbp);
 }
@@ -68,8 +68,8 @@ static void page_fault(struct ktrap_frame *f)
 	if (f->rflags & RFLAGS_IF)
 		sti();
 	/* the kernel never executes user memory (SMEP): no page of any kind would help */
-	if (!from_user(f) && (cr2 >= MM_USER_PROBE || irql_now() >= DISPATCH_LEVEL ||
-			      f->error & PF_FETCH)) {
+	if (!from_user(f) &&
+	    (cr2 >= MM_USER_PROBE || irql_now() >= DISPATCH_LEVEL || f->error & PF_FETCH)) {
 		if (ke_guard_take(f, cr2))
 			return;
 		kernel_trap_stop(f, cr2);
@@ -83,11 +83,13 @@ static void page_fault(struct ktrap_frame *f)
 		return;
 	}
 	struct exception e = {
-		.code = st,
-		.address = f->rip,
-		.count = st == STATUS_IN_PAGE_ERROR ? 3 : 2,
-		.info = {f->error & PF_FETCH ? 8 : f->error & PF_WRITE ? 1 : 0, cr2,
-			 (u64)(s64)io & 0xffffffff},
+	    .code = st,
+	    .address = f->rip,
+	    .count = st == STATUS_IN_PAGE_ERROR ? 3 : 2,
+	    .info = {f->error & PF_FETCH   ? 8
+		     : f->error & PF_WRITE ? 1
+					   : 0,
+		     cr2, (u64)(s64)io & 0xffffffff},
 	};
 	PsRaiseUserException(f, &e);
 }
@@ -99,9 +101,9 @@ static NTSTATUS float_status(u64 vector)
 		u8 bit;
 		NTSTATUS code;
 	} rows[] = {
-		{0, STATUS_FLOAT_INVALID_OPERATION}, {2, STATUS_FLOAT_DIVIDE_BY_ZERO},
-		{1, STATUS_FLOAT_DENORMAL_OPERAND},  {3, STATUS_FLOAT_OVERFLOW},
-		{4, STATUS_FLOAT_UNDERFLOW},	     {5, STATUS_FLOAT_INEXACT_RESULT},
+	    {0, STATUS_FLOAT_INVALID_OPERATION}, {2, STATUS_FLOAT_DIVIDE_BY_ZERO},
+	    {1, STATUS_FLOAT_DENORMAL_OPERAND},	 {3, STATUS_FLOAT_OVERFLOW},
+	    {4, STATUS_FLOAT_UNDERFLOW},	 {5, STATUS_FLOAT_INEXACT_RESULT},
 	};
 	u32 raised;
 
@@ -160,7 +162,7 @@ static void user_trap(struct ktrap_frame *f)
 		break;
 	case VEC_GP:
 		e.code = MmIsPrivilegedInstruction(f->rip) ? STATUS_PRIVILEGED_INSTRUCTION
-							    : STATUS_ACCESS_VIOLATION;
+							   : STATUS_ACCESS_VIOLATION;
 		/* fall through */
 	case VEC_SS:
 	case VEC_NP:

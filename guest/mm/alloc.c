@@ -1,14 +1,15 @@
 /*
- * NtAllocateVirtualMemory: reserve, commit, reset; in two halves: checks that change nothing (capture,
- * check_types), then the work under A. Statuses and rounding: public documentation of the call.
+ * NtAllocateVirtualMemory: reserve, commit, reset; in two halves: checks that change nothing
+ * (capture, check_types), then the work under A. Statuses and rounding: public documentation of the
+ * call.
  */
 #include "guest/mm/mi.h"
 #include "guest/mm/nt_memory.h"
 #include "guest/mm/vmcalls.h"
 #include "guest/ke/syscall.h"
 
-#define KNOWN_TYPES                                                                                \
-	(MEM_COMMIT | MEM_RESERVE | MEM_RESET | MEM_RESET_UNDO | MEM_TOP_DOWN | MEM_WRITE_WATCH |  \
+#define KNOWN_TYPES                                                                               \
+	(MEM_COMMIT | MEM_RESERVE | MEM_RESET | MEM_RESET_UNDO | MEM_TOP_DOWN | MEM_WRITE_WATCH | \
 	 MEM_PHYSICAL | MEM_LARGE_PAGES)
 
 static bool copies_on_write(u32 prot)
@@ -37,8 +38,7 @@ static NTSTATUS check_types(const struct alloc_request *r)
 	if (t & MEM_PHYSICAL && r->protect != PAGE_READWRITE)
 		return STATUS_INVALID_PARAMETER_6;
 	if (t & MEM_LARGE_PAGES &&
-	    ((t & (MEM_COMMIT | MEM_RESERVE)) != (MEM_COMMIT | MEM_RESERVE) ||
-	     t & MEM_WRITE_WATCH))
+	    ((t & (MEM_COMMIT | MEM_RESERVE)) != (MEM_COMMIT | MEM_RESERVE) || t & MEM_WRITE_WATCH))
 		return STATUS_INVALID_PARAMETER;
 	if (t & MEM_RESERVE_PLACEHOLDER &&
 	    (t & ~(MEM_RESERVE | MEM_RESERVE_PLACEHOLDER | MEM_TOP_DOWN) || !(t & MEM_RESERVE) ||
@@ -87,8 +87,8 @@ static NTSTATUS reserve(EPROCESS *p, struct alloc_request *r)
 {
 	struct address_space *as = &p->as;
 	u64 base = r->base ? ALIGN_DOWN(r->base, MM_GRANULARITY) : 0;
-	u64 size = r->base ? ALIGN_UP(r->base + r->size, PAGE_SIZE) - base
-			   : ALIGN_UP(r->size, PAGE_SIZE);
+	u64 size =
+	    r->base ? ALIGN_UP(r->base + r->size, PAGE_SIZE) - base : ALIGN_UP(r->size, PAGE_SIZE);
 	MMVAD *v = NULL, *hole = NULL;
 	NTSTATUS st;
 
@@ -283,8 +283,9 @@ NTSTATUS mm_check_alloc(struct address_space *as, struct alloc_request *r)
 		return STATUS_INVALID_PARAMETER_2;
 	if (!r->size || r->size > as->highest + 1 ||
 	    (r->base && r->base + r->size - 1 > as->highest))
-		return r->size && r->base ? STATUS_INVALID_PARAMETER_4
-					  : (r->size ? STATUS_NO_MEMORY : STATUS_INVALID_PARAMETER_4);
+		return r->size && r->base
+			   ? STATUS_INVALID_PARAMETER_4
+			   : (r->size ? STATUS_NO_MEMORY : STATUS_INVALID_PARAMETER_4);
 	return STATUS_SUCCESS;
 }
 
@@ -309,12 +310,12 @@ NTSTATUS MmAllocatePrivateBelow(EPROCESS *p, u64 *base, u64 *size, u32 type, u32
 				u64 zero_bits)
 {
 	struct alloc_request r = {
-		.base = *base,
-		.size = *size,
-		.type = type,
-		.protect = protect,
-		.align = MM_GRANULARITY,
-		.highest = p->as.highest,
+	    .base = *base,
+	    .size = *size,
+	    .type = type,
+	    .protect = protect,
+	    .align = MM_GRANULARITY,
+	    .highest = p->as.highest,
 	};
 	NTSTATUS st = mm_check_alloc(&p->as, &r);
 
@@ -334,8 +335,8 @@ NTSTATUS MmAllocatePrivate(EPROCESS *p, u64 *base, u64 *size, u32 type, u32 prot
 	return MmAllocatePrivateBelow(p, base, size, type, protect, 0);
 }
 
-/* The highest address ZeroBits allows: up to 21 it counts leading zeroes of a 32-bit address, from 32
- * on it is a mask whose leading zero bits count. */
+/* The highest address ZeroBits allows: up to 21 it counts leading zeroes of a 32-bit address, from
+ * 32 on it is a mask whose leading zero bits count. */
 NTSTATUS mm_zero_bits_limit(u64 bits, u64 highest, u64 *limit)
 {
 	*limit = highest;

@@ -1,6 +1,6 @@
 /*
- * Control areas: life, prototypes, subsections. ca_lock (a mutex, taken after A) guards the reference
- * counts and the pointers that hang control areas up at files.
+ * Control areas: life, prototypes, subsections. ca_lock (a mutex, taken after A) guards the
+ * reference counts and the pointers that hang control areas up at files.
  */
 #include "guest/mm/nt_memory.h"
 #include "guest/mm/pin.h"
@@ -42,10 +42,10 @@ struct subsection *mm_subsection_of(const struct control_area *ca, u64 page)
 static u32 without_execute(u32 prot)
 {
 	static const u8 plain[8] = {
-		[MM_EXECUTE] = MM_READONLY,
-		[MM_EXECUTE_READ] = MM_READONLY,
-		[MM_EXECUTE_READWRITE] = MM_READWRITE,
-		[MM_EXECUTE_WRITECOPY] = MM_WRITECOPY,
+	    [MM_EXECUTE] = MM_READONLY,
+	    [MM_EXECUTE_READ] = MM_READONLY,
+	    [MM_EXECUTE_READWRITE] = MM_READWRITE,
+	    [MM_EXECUTE_WRITECOPY] = MM_WRITECOPY,
 	};
 	u32 to = plain[MM_BASE(prot)];
 
@@ -233,7 +233,7 @@ struct control_area *mm_new_ca(u64 pages, u32 subsections)
 	ca->room = pages;
 	ca->proto = mm_new_prototypes(pages, NULL);
 	ca->subsection =
-		ExAllocatePool(subsections * sizeof(struct subsection), TAG('M', 'm', 'S', 's'));
+	    ExAllocatePool(subsections * sizeof(struct subsection), TAG('M', 'm', 'S', 's'));
 	if (ca->proto && ca->subsection)
 		return ca;
 	free_arrays(ca);

@@ -1,8 +1,8 @@
 /*
- * !pfncheck: proves the invariants of the PFN database and the page tables. Every frame has one owner:
- * it is on exactly the list its state says, or it is referenced and its PTE points back at it; the
- * counts agree with the tables; no slot has two owners. Runs under F, so nothing moves meanwhile but
- * dirty bits.
+ * !pfncheck: proves the invariants of the PFN database and the page tables. Every frame has one
+ * owner: it is on exactly the list its state says, or it is referenced and its PTE points back at
+ * it; the counts agree with the tables; no slot has two owners. Runs under F, so nothing moves
+ * meanwhile but dirty bits.
  */
 #include "guest/mm/mi.h"
 
@@ -166,7 +166,7 @@ u64 MmPfnCheck(void)
 
 	mutex_lock(&mm_spaces_lock);
 	LIST_FOR_EACH(e, &mm_spaces)
-		mutex_lock(&CONTAINER_OF(e, struct address_space, all)->lock);
+	mutex_lock(&CONTAINER_OF(e, struct address_space, all)->lock);
 	old = KeAcquireSpinLock(&pfn_lock);
 	errors = slots_seen = 0;
 	check_list(&mm_zeroed, PFN_ZEROED, &on_lists);
@@ -179,7 +179,8 @@ u64 MmPfnCheck(void)
 	listed = check_frames();
 	if (listed != on_lists)
 		wrong("pages on lists", listed, on_lists, 0);
-	LIST_FOR_EACH(e, &mm_spaces) {
+	LIST_FOR_EACH(e, &mm_spaces)
+	{
 		struct address_space *as = CONTAINER_OF(e, struct address_space, all);
 		u64 valid = 0;
 
@@ -197,7 +198,7 @@ u64 MmPfnCheck(void)
 	MmCounters.pfncheck_errors += errors;
 	KeReleaseSpinLock(&pfn_lock, old);
 	LIST_FOR_EACH(e, &mm_spaces)
-		mutex_unlock(&CONTAINER_OF(e, struct address_space, all)->lock);
+	mutex_unlock(&CONTAINER_OF(e, struct address_space, all)->lock);
 	mutex_unlock(&mm_spaces_lock);
 	return errors;
 }

@@ -11,8 +11,8 @@ static bool can_take(pfn_t p)
 	return f->state <= PFN_STANDBY;
 }
 
-/* `pages` frames from a multiple of `align` (a power of two), zeroed, ACTIVE with these flags. 0: there
- * is no such run. Takes F. */
+/* `pages` frames from a multiple of `align` (a power of two), zeroed, ACTIVE with these flags. 0:
+ * there is no such run. Takes F. */
 pfn_t mm_take_contiguous(u64 pages, u64 align, u8 flags)
 {
 	KIRQL old = KeAcquireSpinLock(&pfn_lock);

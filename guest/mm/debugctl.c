@@ -47,8 +47,7 @@ NTSYSCALL NTSTATUS NtSystemDebugControl(u32 command, const void *in, u32 in_byte
 			return STATUS_INFO_LENGTH_MISMATCH;
 		if ((st = copy_from_user(args, in, sizeof(args))))
 			return st;
-		if (!ke_on_ntmm ||
-		    hypercall(NTMM_HC_INJECT, args[0], args[1], args[2], 0) != 0)
+		if (!ke_on_ntmm || hypercall(NTMM_HC_INJECT, args[0], args[1], args[2], 0) != 0)
 			return STATUS_NOT_SUPPORTED;
 		return STATUS_SUCCESS;
 	case DBG_TRIM:

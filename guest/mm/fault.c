@@ -13,9 +13,10 @@
  *                  or the processor's memory was old: again
  *   decommitted    access violation
  *
- * A routine returns STATUS_SUCCESS when the access may be tried again, or what to raise; FAULT_AGAIN
- * when it has dropped the locks to wait and the whole fault must be looked at anew. Before a routine
- * touches a page the protection in the PTE is tested; a guard page loses its guard there.
+ * A routine returns STATUS_SUCCESS when the access may be tried again, or what to raise;
+ * FAULT_AGAIN when it has dropped the locks to wait and the whole fault must be looked at anew.
+ * Before a routine touches a page the protection in the PTE is tested; a guard page loses its guard
+ * there.
  */
 #include "guest/mm/mi.h"
 #include "guest/mm/nt_memory.h"
@@ -63,7 +64,7 @@ static void remove_guard(struct fault *f, u32 prot)
 		pte_set(f->pte, pte_with_prot(p, prot));
 	if (pte_kind(p) == PTE_K_TRANSITION)
 		mm_pfn[pte_pfn(p)].original_pte =
-			pte_with_prot(mm_pfn[pte_pfn(p)].original_pte, prot);
+		    pte_with_prot(mm_pfn[pte_pfn(p)].original_pte, prot);
 	KeReleaseSpinLock(&pfn_lock, old);
 	counter_inc(MmCounters.faults_guard);
 }
@@ -228,10 +229,11 @@ static NTSTATUS on_pagefile(struct fault *f)
 	return read_in(f, f->pte, table, table + 512, false, KeAcquireSpinLock(&pfn_lock));
 }
 
-/* The private copy of a shared page, at the first write. => A; src stays valid (F or a share held). */
+/* The private copy of a shared page, at the first write. => A; src stays valid (F or a share held).
+ */
 static NTSTATUS copy_on_write(struct fault *f, u32 prot, pfn_t src, bool was_valid)
 {
-	u32 own = MM_BASE(prot) == MM_WRITECOPY	      ? (prot & 0x18) | MM_READWRITE
+	u32 own = MM_BASE(prot) == MM_WRITECOPY		  ? (prot & 0x18) | MM_READWRITE
 		  : MM_BASE(prot) == MM_EXECUTE_WRITECOPY ? (prot & 0x18) | MM_EXECUTE_READWRITE
 							  : prot;
 	pfn_t p = take_private(f, own, false);
@@ -242,8 +244,7 @@ static NTSTATUS copy_on_write(struct fault *f, u32 prot, pfn_t src, bool was_val
 	memcpy(pfn_to_va(p), pfn_to_va(src), PAGE_SIZE);
 	mm_pfn[p].flags |= PFN_F_MODIFIED;
 	if (was_valid) {
-		pte_set(f->pte,
-			hardware_write(f, pte_valid(p, own)) | (*f->pte & PTE_LOCKED));
+		pte_set(f->pte, hardware_write(f, pte_valid(p, own)) | (*f->pte & PTE_LOCKED));
 		ke_flush_tlb_page(f->as->cpus, f->va & ~(PAGE_SIZE - 1));
 	} else {
 		add_valid(f, p, own);
@@ -317,7 +318,7 @@ static NTSTATUS make_prototype_valid(struct fault *f, MMPTE *proto, KIRQL irql, 
 
 static NTSTATUS on_prototype(struct fault *f)
 {
-	u32 prot = *f->pte ? pte_prot(*f->pte)
+	u32 prot = *f->pte		       ? pte_prot(*f->pte)
 		   : f->vad->type == VAD_IMAGE ? mm_image_prot(f->vad, f->va)
 					       : f->vad->prot;
 	NTSTATUS st;
@@ -372,10 +373,13 @@ static NTSTATUS on_valid(struct fault *f)
 }
 
 static NTSTATUS (*const resolve[PTE_KINDS])(struct fault *) = {
-	[PTE_K_ZERO] = on_zero,		      [PTE_K_VALID] = on_valid,
-	[PTE_K_DEMAND_ZERO] = on_demand_zero, [PTE_K_PAGEFILE] = on_pagefile,
-	[PTE_K_TRANSITION] = on_transition,   [PTE_K_PROTOTYPE] = on_prototype,
-	[PTE_K_DECOMMITTED] = on_decommitted,
+    [PTE_K_ZERO] = on_zero,
+    [PTE_K_VALID] = on_valid,
+    [PTE_K_DEMAND_ZERO] = on_demand_zero,
+    [PTE_K_PAGEFILE] = on_pagefile,
+    [PTE_K_TRANSITION] = on_transition,
+    [PTE_K_PROTOTYPE] = on_prototype,
+    [PTE_K_DECOMMITTED] = on_decommitted,
 };
 
 static NTSTATUS large_page(struct fault *f)
@@ -412,10 +416,10 @@ static NTSTATUS one_try(struct fault *f)
 NTSTATUS mm_fault(struct address_space *as, u64 va, u32 error, NTSTATUS *io_status)
 {
 	struct fault f = {
-		.as = as,
-		.va = va,
-		.write = error & PF_WRITE,
-		.fetch = error & PF_FETCH,
+	    .as = as,
+	    .va = va,
+	    .write = error & PF_WRITE,
+	    .fetch = error & PF_FETCH,
 	};
 	NTSTATUS st;
 

@@ -1,6 +1,6 @@
 /*
- * Pages of files: reading them into prototypes (data and images), writing modified ones back, and what
- * keeps views and ReadFile/WriteFile telling the same story.
+ * Pages of files: reading them into prototypes (data and images), writing modified ones back, and
+ * what keeps views and ReadFile/WriteFile telling the same story.
  */
 #include "guest/mm/nt_memory.h"
 #include "guest/mm/vmcalls.h"
@@ -266,7 +266,8 @@ bool MmCanFileBeTruncated(struct section_object_pointers *p, u64 size)
 	bool yes = true;
 
 	if (ca) {
-		yes = ca->refs == 1 || size >= ca->size; /* ours is one; sections count as views do */
+		yes =
+		    ca->refs == 1 || size >= ca->size; /* ours is one; sections count as views do */
 		mm_dereference_ca(ca);
 	}
 	return yes && MmCanFileBeWritten(p);
@@ -338,7 +339,8 @@ void MmUpdateMappedFile(struct section_object_pointers *p, u64 offset, const voi
 		KIRQL old = KeAcquireSpinLock(&pfn_lock);
 		MMPTE v = page < ca->pages ? ca->proto[page] : 0;
 
-		while (pte_kind(v) == PTE_K_TRANSITION && mm_pfn[pte_pfn(v)].flags & PFN_F_READING) {
+		while (pte_kind(v) == PTE_K_TRANSITION &&
+		       mm_pfn[pte_pfn(v)].flags & PFN_F_READING) {
 			mm_wait_for_read(NULL, pte_pfn(v), old);
 			old = KeAcquireSpinLock(&pfn_lock);
 			v = ca->proto[page];

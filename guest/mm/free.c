@@ -185,8 +185,8 @@ static NTSTATUS free_locked(EPROCESS *p, u64 *base, u64 *size, u32 type)
 			if (start == vad_va(v) && end == vad_end(v))
 				return STATUS_CONFLICTING_ADDRESSES;
 			st = isolate(as, &v, start, end);
-		} else if (keep && (!v->from_placeholder || start != vad_va(v) ||
-				    end != vad_end(v))) {
+		} else if (keep &&
+			   (!v->from_placeholder || start != vad_va(v) || end != vad_end(v))) {
 			return STATUS_CONFLICTING_ADDRESSES;
 		} else {
 			st = release(p, v, start, end, keep);

@@ -1,13 +1,14 @@
 /*
  * Images: an executable file as a control area. One subsection for the headers and one for each
- * section; pages are read, and relocated to the one base the image has this boot, when they are first
- * touched, and shared by every process that maps it.
+ * section; pages are read, and relocated to the one base the image has this boot, when they are
+ * first touched, and shared by every process that maps it.
  */
 #include "guest/mm/nt_memory.h"
 #include "guest/mm/vmcalls.h"
 #include "guest/ke/aslr.h"
 
-/* Where images are based under ASLR: 64 KB slots (windows-internals: 19 bits for DLLs, 17 for EXEs). */
+/* Where images are based under ASLR: 64 KB slots (windows-internals: 19 bits for DLLs, 17 for
+ * EXEs). */
 #define DLL_AREA_START 0x7ff800000000ul
 #define DLL_AREA_SLOTS 0x7ffe0ul
 #define EXE_AREA_START 0x7ff600000000ul
@@ -120,7 +121,7 @@ static void fill_prototypes(struct control_area *ca)
 		s->prot = (u8)prot;
 		for (u64 k = 0; k < s->pages; k++)
 			ca->proto[s->first + k] =
-				k < in_file ? pte_subsection(s, prot) : pte_demand_zero(prot);
+			    k < in_file ? pte_subsection(s, prot) : pte_demand_zero(prot);
 	}
 }
 
@@ -152,14 +153,14 @@ static NTSTATUS build(struct FILE_OBJECT *f, struct pe_image *pe, u64 private_ba
 		const struct pe_section *s = &pe->subsection[i];
 
 		ca->subsection[i] = (struct subsection){
-			.ca = ca,
-			.first = s->rva >> PAGE_SHIFT,
-			.pages = s->virtual_pages,
-			.file_offset = s->file_offset,
-			.file_bytes = s->file_bytes,
-			.prot = s->protection,
-			.shared_write = s->shared && (s->protection == PE_PROT_READWRITE ||
-						      s->protection == PE_PROT_EXECUTE_READWRITE),
+		    .ca = ca,
+		    .first = s->rva >> PAGE_SHIFT,
+		    .pages = s->virtual_pages,
+		    .file_offset = s->file_offset,
+		    .file_bytes = s->file_bytes,
+		    .prot = s->protection,
+		    .shared_write = s->shared && (s->protection == PE_PROT_READWRITE ||
+						  s->protection == PE_PROT_EXECUTE_READWRITE),
 		};
 		shared += ca->subsection[i].shared_write ? s->virtual_pages : 0;
 	}

@@ -7,20 +7,20 @@
 static NTSTATUS check_view(const struct section *s, ACCESS_MASK have, u32 prot)
 {
 	static const u32 right[8] = {
-		SECTION_MAP_READ,
-		SECTION_MAP_READ,
-		SECTION_MAP_EXECUTE,
-		SECTION_MAP_EXECUTE | SECTION_MAP_READ,
-		SECTION_MAP_WRITE,
-		SECTION_MAP_READ,
-		SECTION_MAP_EXECUTE | SECTION_MAP_WRITE,
-		SECTION_MAP_EXECUTE | SECTION_MAP_READ,
+	    SECTION_MAP_READ,
+	    SECTION_MAP_READ,
+	    SECTION_MAP_EXECUTE,
+	    SECTION_MAP_EXECUTE | SECTION_MAP_READ,
+	    SECTION_MAP_WRITE,
+	    SECTION_MAP_READ,
+	    SECTION_MAP_EXECUTE | SECTION_MAP_WRITE,
+	    SECTION_MAP_EXECUTE | SECTION_MAP_READ,
 	};
 	/* by section protection: bit n set = a view of base protection n is allowed */
 	static const u8 allowed[8] = {
-		[MM_READONLY] = 0x23,	 [MM_WRITECOPY] = 0x23,	 [MM_READWRITE] = 0x33,
-		[MM_EXECUTE] = 0x2f,	 [MM_EXECUTE_READ] = 0xaf, [MM_EXECUTE_WRITECOPY] = 0xaf,
-		[MM_EXECUTE_READWRITE] = 0xff,
+	    [MM_READONLY] = 0x23,	   [MM_WRITECOPY] = 0x23,    [MM_READWRITE] = 0x33,
+	    [MM_EXECUTE] = 0x2f,	   [MM_EXECUTE_READ] = 0xaf, [MM_EXECUTE_WRITECOPY] = 0xaf,
+	    [MM_EXECUTE_READWRITE] = 0xff,
 	};
 	u32 base = MM_BASE(prot);
 
@@ -89,7 +89,8 @@ static NTSTATUS map_view(struct map_call *c)
 	if (base && c->zero_bits && !mm_zero_bits_limit(c->zero_bits, MM_HIGHEST_USER, &highest) &&
 	    base > highest)
 		return STATUS_INVALID_PARAMETER_4;
-	if (c->type & MEM_REPLACE_PLACEHOLDER ? base & (PAGE_SIZE - 1) : base & (MM_GRANULARITY - 1))
+	if (c->type & MEM_REPLACE_PLACEHOLDER ? base & (PAGE_SIZE - 1)
+					      : base & (MM_GRANULARITY - 1))
 		return STATUS_MAPPED_ALIGNMENT;
 	if (offset & (MM_GRANULARITY - 1))
 		return STATUS_MAPPED_ALIGNMENT;
@@ -245,7 +246,8 @@ NTSYSCALL NTSTATUS NtFlushVirtualMemory(HANDLE process, u64 *user_base, u64 *use
 	NTSTATUS st;
 	MMVAD *v;
 
-	if ((st = copy_from_user(&base, user_base, 8)) || (st = copy_from_user(&size, user_size, 8)) ||
+	if ((st = copy_from_user(&base, user_base, 8)) ||
+	    (st = copy_from_user(&size, user_size, 8)) ||
 	    (st = copy_to_user(iosb, &io, sizeof(io))))
 		return st;
 	st = ObReferenceObjectByHandle(process, PROCESS_VM_OPERATION, &PsProcessType, (void **)&p);

@@ -20,49 +20,49 @@
  * One 64-bit word with several meanings; pte_kind() tells which.
  *
  *            63 62..60 59-58 57-53 52    51..12      11    10    9     8..0
- * valid      NX  0     age   prot  lock  frame       write 0     cow   hardware (G LP D A CD WT U W 1)
- *            63..32               31..16 15..12      11    10    9..5  4..1  0
- * zero       0 ......................................................................... look in the VAD
- * demand 0   0                    0      0           0     0     prot  0     0
- * pagefile   slot (not 0)         0      file        0     0     prot  0     0
- * transition 0 .. frame in 51..12 ................   1     0     prot  0     0
- * prototype  all ones in 63..16: look in the VAD     0     1     prot  0     0   (in page tables)
- * subsection address of struct subsection in 63..16  0     1     prot  0     0   (in prototype arrays)
- * decommit   0                    0      0           0     0     0x10  0     0
+ * valid      NX  0     age   prot  lock  frame       write 0     cow   hardware (G LP D A CD WT U W
+ * 1) 63..32               31..16 15..12      11    10    9..5  4..1  0 zero       0
+ * ......................................................................... look in the VAD demand
+ * 0   0                    0      0           0     0     prot  0     0 pagefile   slot (not 0) 0
+ * file        0     0     prot  0     0 transition 0 .. frame in 51..12 ................   1     0
+ * prot  0     0 prototype  all ones in 63..16: look in the VAD     0     1     prot  0     0   (in
+ * page tables) subsection address of struct subsection in 63..16  0     1     prot  0     0   (in
+ * prototype arrays) decommit   0                    0      0           0     0     0x10  0     0
  *
  * "write": the page may be written; the hardware's W bit (1) is set only when no write watch, clean
  * mapped file page or copy-on-write has to see the first write.
  */
 typedef u64 MMPTE;
 
-#define PTE_VALID    (1ul << 0)
-#define PTE_HW_WRITE (1ul << 1)
-#define PTE_USER     (1ul << 2)
-#define PTE_PWT	     (1ul << 3)
-#define PTE_PCD	     (1ul << 4)
-#define PTE_ACCESSED (1ul << 5)
-#define PTE_DIRTY    (1ul << 6)
-#define PTE_LARGE    (1ul << 7)
-#define PTE_GLOBAL   (1ul << 8)
-#define PTE_COW	     (1ul << 9)
-#define PTE_WRITE    (1ul << 11)
-#define PTE_FRAME    0x000ffffffffff000ul
-#define PTE_LOCKED   (1ul << 52)
-#define PTE_NX	     (1ul << 63)
+#define PTE_VALID	     (1ul << 0)
+#define PTE_HW_WRITE	     (1ul << 1)
+#define PTE_USER	     (1ul << 2)
+#define PTE_PWT		     (1ul << 3)
+#define PTE_PCD		     (1ul << 4)
+#define PTE_ACCESSED	     (1ul << 5)
+#define PTE_DIRTY	     (1ul << 6)
+#define PTE_LARGE	     (1ul << 7)
+#define PTE_GLOBAL	     (1ul << 8)
+#define PTE_COW		     (1ul << 9)
+#define PTE_WRITE	     (1ul << 11)
+#define PTE_FRAME	     0x000ffffffffff000ul
+#define PTE_LOCKED	     (1ul << 52)
+#define PTE_NX		     (1ul << 63)
 #define PTE_VALID_PROT_SHIFT 53
 #define PTE_AGE_SHIFT	     58
 #define PTE_AGE		     (3ul << PTE_AGE_SHIFT)
 
-#define PTE_PROT_SHIFT 5
-#define PTE_PROT       (0x1ful << PTE_PROT_SHIFT)
-#define PTE_PROTOTYPE  (1ul << 10)
-#define PTE_TRANSITION (1ul << 11)
-#define PTE_FILE_SHIFT 12
-#define PTE_SLOT_SHIFT 32
+#define PTE_PROT_SHIFT	  5
+#define PTE_PROT	  (0x1ful << PTE_PROT_SHIFT)
+#define PTE_PROTOTYPE	  (1ul << 10)
+#define PTE_TRANSITION	  (1ul << 11)
+#define PTE_FILE_SHIFT	  12
+#define PTE_SLOT_SHIFT	  32
 #define PTE_ADDRESS_SHIFT 16
-#define PTE_IN_VAD     (~0ul << PTE_ADDRESS_SHIFT)
+#define PTE_IN_VAD	  (~0ul << PTE_ADDRESS_SHIFT)
 /* In demand-zero and pagefile PTEs, and in MMPFN.original_pte (reset.c): */
-#define PTE_RESET   (1ul << 16) /* MEM_RESET: once this form is in the page table, contents are lost */
+#define PTE_RESET \
+	(1ul << 16) /* MEM_RESET: once this form is in the page table, contents are lost */
 #define PTE_OFFERED (1ul << 17) /* offered: no access until it is reclaimed */
 
 /* Protection codes, NT's 5 bits: base in the low three. */
@@ -81,7 +81,7 @@ enum mm_prot {
 	MM_DECOMMIT = 0x10,
 	MM_NOACCESS = 0x18,
 };
-#define MM_BASE(p) ((p) & 7u)
+#define MM_BASE(p) ((p)&7u)
 static inline bool mm_prot_executes(u32 code)
 {
 	return code & 2;
@@ -225,7 +225,7 @@ struct page_list {
 	u64 count;
 };
 extern struct page_list mm_zeroed, mm_free, mm_standby[8], mm_modified;
-extern volatile u64 mm_available; /* zeroed + free + standby; F to write */
+extern volatile u64 mm_available;    /* zeroed + free + standby; F to write */
 extern volatile u64 mm_kernel_pages; /* taken by mm_take_kernel_page since boot; F to write */
 
 /* Pages that only the kernel may take: so that page-out itself never lacks one. */
@@ -262,7 +262,7 @@ void mm_wait_for_pages(void); /* => no locks */
 /* ---- page tables (space.c) ---- => A held (or kernel half) */
 MMPTE *mm_find_pte(struct address_space *as, u64 va); /* NULL: no page table, or a large page */
 MMPTE *mm_make_entry(struct address_space *as, u64 va, u32 level);
-MMPTE *mm_make_pte(struct address_space *as, u64 va); /* NULL: no memory */
+MMPTE *mm_make_pte(struct address_space *as, u64 va);		    /* NULL: no memory */
 MMPTE *mm_find_large(struct address_space *as, u64 va, u64 *bytes); /* PDE/PPE of a large page */
 /* Next va >= va whose page table exists, or end; for walks over sparse ranges. */
 u64 mm_skip_absent(struct address_space *as, u64 va, u64 end);
@@ -287,10 +287,10 @@ enum vad_type { VAD_PRIVATE, VAD_MAPPED, VAD_IMAGE, VAD_AWE, VAD_LARGE, VAD_SHAR
 struct control_area;
 typedef struct MMVAD { /* A */
 	struct vad_node node;
-	u8 type; /* enum vad_type */
-	u8 prot; /* code, as reserved or mapped */
-	u32 win32_prot;	      /* AllocationProtect as given */
-	bool committed;	      /* a zero PTE is committed (else reserved) */
+	u8 type;	/* enum vad_type */
+	u8 prot;	/* code, as reserved or mapped */
+	u32 win32_prot; /* AllocationProtect as given */
+	bool committed; /* a zero PTE is committed (else reserved) */
 	bool write_watch;
 	bool placeholder;
 	bool from_placeholder; /* replaced one: may become one again */
@@ -298,11 +298,11 @@ typedef struct MMVAD { /* A */
 	bool no_execute; /* SEC_IMAGE_NO_EXECUTE */
 	bool inherit;
 	bool top_down;
-	u64 commit;	      /* pages charged to the process for it */
-	u64 *watch;	      /* bitmap of written pages; behind it, of those that a decommit leaves so */
+	u64 commit; /* pages charged to the process for it */
+	u64 *watch; /* bitmap of written pages; behind it, of those that a decommit leaves so */
 	struct control_area *ca; /* mapped, image */
-	u64 first; /* mapped: index of the first page's prototype */
-	u64 page_bytes; /* VAD_LARGE: 2 MB or 1 GB */
+	u64 first;		 /* mapped: index of the first page's prototype */
+	u64 page_bytes;		 /* VAD_LARGE: 2 MB or 1 GB */
 } MMVAD;
 
 static inline MMVAD *mm_find_vad(struct address_space *as, u64 va)
@@ -335,19 +335,21 @@ u64 mm_count_committed(struct address_space *as, MMVAD *v, u64 start, u64 end);
 bool mm_is_committed(struct address_space *as, MMVAD *v, u64 va);
 /* The protection code and commitment of one page, as NtQueryVirtualMemory shows it. */
 bool mm_page_state(struct address_space *as, MMVAD *v, u64 va, u32 *prot, u64 *next_va);
-/* Sets the protection of committed pages. Fails before it changes anything. *budget: pages the caller
- * has charged the process for; what was used is taken off. NEEDS_CHARGE: *budget is what it takes.
+/* Sets the protection of committed pages. Fails before it changes anything. *budget: pages the
+ * caller has charged the process for; what was used is taken off. NEEDS_CHARGE: *budget is what it
+ * takes.
  * => A held */
 #define STATUS_MM_NEEDS_CHARGE ((NTSTATUS)0xE0000003) /* never leaves mm */
-NTSTATUS mm_protect(struct EPROCESS *p, MMVAD *v, u64 start, u64 end, u32 prot, u32 *old, u64 *budget);
+NTSTATUS mm_protect(struct EPROCESS *p, MMVAD *v, u64 start, u64 end, u32 prot, u32 *old,
+		    u64 *budget);
 void mm_set_protection(struct address_space *as, MMVAD *v, u64 va, MMPTE *pte, u32 prot);
-NTSTATUS mm_unmap_vad(struct EPROCESS *p, MMVAD *v); /* a view of any kind; deletes v */
+NTSTATUS mm_unmap_vad(struct EPROCESS *p, MMVAD *v);  /* a view of any kind; deletes v */
 NTSTATUS mm_delete_vad(struct EPROCESS *p, MMVAD *v); /* private or view */
 
 NTSTATUS mm_grow_stack(u64 va, struct ktrap_frame *frame);
 /* What an access to va (error: PF_WRITE, PF_FETCH) by anybody does in this address space; as
- * MmAccessFault, but a guard page is only removed: no stack grows. The page may be gone again as soon
- * as it returns: look under A. => A not held, PASSIVE */
+ * MmAccessFault, but a guard page is only removed: no stack grows. The page may be gone again as
+ * soon as it returns: look under A. => A not held, PASSIVE */
 NTSTATUS mm_fault(struct address_space *as, u64 va, u32 error, NTSTATUS *io_status);
 
 void mm_keep_watch(MMVAD *v, u64 va); /* a watched page's protection changes; => A */
@@ -355,17 +357,18 @@ void mm_keep_watch(MMVAD *v, u64 va); /* a watched page's protection changes; =>
 /* ---- commit (commit.c) ---- */
 NTSTATUS mm_charge(struct address_space *as, u64 pages); /* as may be NULL: the system. PASSIVE */
 void mm_uncharge(struct address_space *as, u64 pages);
-void mm_charge_to_system(struct address_space *as, u64 pages); /* what as was charged is the system's */
+void mm_charge_to_system(struct address_space *as,
+			 u64 pages); /* what as was charged is the system's */
 
 /* ---- pagefiles (pagefile.c) ---- => F held for slots */
 u64 mm_alloc_slots(u64 want, u64 *got, u32 *file);
 void mm_free_slot(u32 file, u64 slot);
-/* Slots of pages that are in memory are given back, those pages count as modified again. Returns how
- * many. */
+/* Slots of pages that are in memory are given back, those pages count as modified again. Returns
+ * how many. */
 u64 mm_reclaim_slots(u64 want);
 void mm_init_pagefiles(void);
 u64 mm_grow_pagefiles(u64 pages); /* => PASSIVE, under commit's grow lock; pages won */
-void mm_keep_slots_free(void); /* => PASSIVE */
+void mm_keep_slots_free(void);	  /* => PASSIVE */
 bool mm_slot_is_used(u32 file, u64 slot);
 bool mm_check_slots(u64 *used);
 void mm_commit_limit_add(u64 pages);
@@ -383,8 +386,9 @@ struct inpage {
 	MMPTE *pte[MM_CLUSTER];
 	NTSTATUS status;
 };
-/* Reads the page of the pagefile PTE at *pte, and neighbours that lie in [lo, hi). => A and F held; both
- * are dropped. STATUS_SUCCESS: try the fault again. RETRY_SINGLE: some page of the cluster failed. */
+/* Reads the page of the pagefile PTE at *pte, and neighbours that lie in [lo, hi). => A and F held;
+ * both are dropped. STATUS_SUCCESS: try the fault again. RETRY_SINGLE: some page of the cluster
+ * failed. */
 #define STATUS_MM_RETRY_SINGLE ((NTSTATUS)0xE0000001) /* never leaves mm */
 NTSTATUS mm_page_in(struct address_space *as, MMPTE *pte, MMPTE *lo, MMPTE *hi, bool prototype,
 		    KIRQL irql);
@@ -398,9 +402,10 @@ void mm_inpage_finish(struct inpage *in);
 
 /*
  * ---- sections (section.c, image.c, view.c, filepage.c) ----
- * A control area is one backing in one role (data of a file, image of a file, pagefile): the array of
- * prototype PTEs and the subsections that say where each run of pages comes from. Section objects and
- * views hold references; with the last one it goes, images excepted (a few stay for the next use).
+ * A control area is one backing in one role (data of a file, image of a file, pagefile): the array
+ * of prototype PTEs and the subsections that say where each run of pages comes from. Section
+ * objects and views hold references; with the last one it goes, images excepted (a few stay for the
+ * next use).
  */
 struct subsection { /* immutable but for growth of data files (F) */
 	struct control_area *ca;
@@ -413,17 +418,17 @@ struct subsection { /* immutable but for growth of data files (F) */
 struct control_area {
 	struct mutex lock; /* growth, flush */
 	struct FILE_OBJECT *file;
-	u32 refs;	   /* section objects + views; ca_lock */
-	u32 views;	   /* ca_lock */
+	u32 refs;  /* section objects + views; ca_lock */
+	u32 views; /* ca_lock */
 	u32 writable_views;
 	bool image, reserve;
-	u64 pages;  /* prototypes there are; F */
-	u64 room;   /* entries of proto */
-	u64 size;   /* bytes */
-	MMPTE *proto; /* F */
+	u64 pages;	 /* prototypes there are; F */
+	u64 room;	 /* entries of proto */
+	u64 size;	 /* bytes */
+	MMPTE *proto;	 /* F */
 	u64 large_pages; /* SEC_LARGE_PAGES: entries of proto (pin.h), else 0; immutable */
-	u64 charged;  /* commit pages */
-	u32 prot;     /* code, the largest any view may have */
+	u64 charged;	 /* commit pages */
+	u32 prot;	 /* code, the largest any view may have */
 	u32 subsections;
 	struct subsection *subsection;
 	struct pe_image *pe; /* image */
@@ -431,12 +436,12 @@ struct control_area {
 	struct pe_reloc_index relocs;
 	void *reloc_memory;
 	struct section_object_pointers *pointers; /* where we are hung up, NULL: nowhere */
-	u64 resident; /* frames its prototypes own; F */
-	char name[NTMM_SHARING_NAME]; /* image: of the file, for sharing.c as the three below */
-	u32 noted_views;	      /* F */
+	u64 resident;				  /* frames its prototypes own; F */
+	char name[NTMM_SHARING_NAME];  /* image: of the file, for sharing.c as the three below */
+	u32 noted_views;	       /* F */
 	volatile u64 copies;	       /* private copies made since mm_note_copies; atomic */
 	struct ntmm_shared_image *row; /* F */
-	struct list idle; /* images without references */
+	struct list idle;	       /* images without references */
 };
 struct section { /* the object behind a handle */
 	struct control_area *ca;
@@ -458,15 +463,17 @@ static inline struct subsection *pte_to_subsection(MMPTE p)
 /* Protection of a page of an image view that nobody has changed. */
 u32 mm_image_prot(const MMVAD *v, u64 va);
 struct subsection *mm_subsection_of(const struct control_area *ca, u64 page);
-/* Reads the page of the file at prototype *proto, in subsection form, with neighbours unless `single`.
+/* Reads the page of the file at prototype *proto, in subsection form, with neighbours unless
+ * `single`.
  * => A and F held; both are dropped. Returns as mm_page_in. */
 NTSTATUS mm_page_in_file(struct address_space *as, MMPTE *proto, bool single, KIRQL irql);
 void mm_reference_ca(struct control_area *ca);
 void mm_dereference_ca(struct control_area *ca); /* => PASSIVE, A may be held */
-/* Image control area of a file, from the cache or new. private_base: 0 shared, else a copy of its own
- * based there. */
+/* Image control area of a file, from the cache or new. private_base: 0 shared, else a copy of its
+ * own based there. */
 NTSTATUS mm_image_control_area(struct FILE_OBJECT *f, u64 private_base, struct control_area **out);
-/* Maps a view. *base 0: system's choice; *size 0: to the end. STATUS_IMAGE_NOT_AT_BASE is success. */
+/* Maps a view. *base 0: system's choice; *size 0: to the end. STATUS_IMAGE_NOT_AT_BASE is success.
+ */
 NTSTATUS mm_map_view(EPROCESS *p, struct section *s, u64 *base, u64 offset, u64 *size, u32 type,
 		     u32 prot, u64 lowest, u64 highest, bool inherit);
 /* Harvests dirty bits of a view's range (=> A) */
@@ -493,14 +500,14 @@ void mm_harvest_all(struct control_area *ca, u64 first, u64 count);
 
 /* ---- sharing.c: what the host is told of images ---- */
 void mm_init_sharing(void);
-void mm_name_image(struct control_area *ca); /* => PASSIVE, no locks */
+void mm_name_image(struct control_area *ca);   /* => PASSIVE, no locks */
 void mm_note_sharing(struct control_area *ca); /* a view is about to go */
 void mm_note_copies(struct control_area *ca);
 
 /* ---- working sets (wset.c), writer (writer.c) ---- */
 u64 mm_trim_space(struct address_space *as, u64 want, u32 min_age); /* takes A */
-void mm_evict(struct address_space *as, MMPTE *pte, u32 prot); /* => A */
-u64 mm_trim_range(struct address_space *as, u64 start, u64 end); /* => A */
+void mm_evict(struct address_space *as, MMPTE *pte, u32 prot);	    /* => A */
+u64 mm_trim_range(struct address_space *as, u64 start, u64 end);    /* => A */
 void mm_wake_writer(void);
 void mm_pages_came(void); /* => F */
 void mm_init_events(void);

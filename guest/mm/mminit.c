@@ -1,9 +1,9 @@
 /*
  * Boot of the memory manager: RAM map, the kernel's own page tables, PFN database, page lists.
  *
- * Until the tables are loaded only the first 16 MB can be reached (at their kernel addresses), so the
- * pages for them come from there: after the kernel image, around the boot modules. Afterwards all RAM
- * is at MM_DIRECT_MAP.
+ * Until the tables are loaded only the first 16 MB can be reached (at their kernel addresses), so
+ * the pages for them come from there: after the kernel image, around the boot modules. Afterwards
+ * all RAM is at MM_DIRECT_MAP.
  */
 #include "guest/mm/mi.h"
 #include "guest/mm/pin.h"
@@ -33,7 +33,7 @@ struct hvm_memmap {
 #define MAX_RANGES     16
 
 extern char ke_text_start[], ke_text_end[], ke_rodata_end[], ke_kdp_start[], ke_kdp_end[],
-	ke_data_start[], ke_image_end[];
+    ke_data_start[], ke_image_end[];
 
 static struct {
 	u64 start, end;
@@ -150,8 +150,8 @@ static void build_direct_map(void)
 		for (u64 pa = ALIGN_DOWN(i ? ram[i].start : 0, LARGE_PAGE_SIZE); pa < ram[i].end;
 		     pa += LARGE_PAGE_SIZE)
 			*boot_pde(MM_DIRECT_MAP + pa) =
-				pa | PTE_VALID | (pa == text ? 0 : PTE_HW_WRITE) | PTE_LARGE |
-				PTE_GLOBAL | PTE_ACCESSED | PTE_DIRTY | PTE_NX;
+			    pa | PTE_VALID | (pa == text ? 0 : PTE_HW_WRITE) | PTE_LARGE |
+			    PTE_GLOBAL | PTE_ACCESSED | PTE_DIRTY | PTE_NX;
 }
 
 static void map_image(void)
@@ -192,7 +192,7 @@ static void build_pfn_database(void)
 			if (!pt[va >> 12 & 511])
 				boot_map(va, boot_alloc_page(),
 					 PTE_HW_WRITE | PTE_GLOBAL | PTE_NX | PTE_ACCESSED |
-						 PTE_DIRTY);
+					     PTE_DIRTY);
 		}
 		mark_hole(first, end);
 		mm_highest_pfn = MAX(mm_highest_pfn, (pfn_t)(end - 1));
@@ -212,10 +212,10 @@ static void fill_lists(void)
 		for (u64 pa = i ? ram[i].start : 0; pa < ram[i].end; pa += PAGE_SIZE) {
 			pfn_t p = (pfn_t)(pa >> PAGE_SHIFT);
 			bool low = pa < LOW_MEMORY_END;
-			bool taken = low ? pa < LOW_RAM_FIRST || pa >= LOW_RAM_LAST
-					 : (pa >= image_pa(ke_text_start) && pa < boot_next) ||
-						   (pa >= NTMM_KERNEL_GPA &&
-						    pa < image_pa(ke_image_end));
+			bool taken =
+			    low ? pa < LOW_RAM_FIRST || pa >= LOW_RAM_LAST
+				: (pa >= image_pa(ke_text_start) && pa < boot_next) ||
+				      (pa >= NTMM_KERNEL_GPA && pa < image_pa(ke_image_end));
 
 			if (low && !taken)
 				taken = overlaps_reserved(pa);

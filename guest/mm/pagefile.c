@@ -30,7 +30,8 @@ void mm_free_slot(u32 file, u64 slot)
 	MmCounters.pagefile_used--;
 }
 
-/* The commit limit counts RAM and slots once each, so a page must not keep both when slots run out. */
+/* The commit limit counts RAM and slots once each, so a page must not keep both when slots run out.
+ */
 u64 mm_reclaim_slots(u64 want)
 {
 	static pfn_t hand; /* where the next search goes on; F */

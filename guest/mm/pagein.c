@@ -1,6 +1,6 @@
 /*
- * Page-in from the pagefiles: one read brings the page and those of its 16-page neighbourhood that lie
- * beside it in the pagefile, because the writer put them there together.
+ * Page-in from the pagefiles: one read brings the page and those of its 16-page neighbourhood that
+ * lie beside it in the pagefile, because the writer put them there together.
  *
  *   1. (A, F held) pick the run, take frames, mark each PTE transition and its frame READING
  *   2. drop the locks, submit, wait; others who touch these pages wait for the same event

@@ -78,7 +78,8 @@ void page_list_remove(pfn_t p)
 	f->flink = f->blink = 0;
 }
 
-/* Gives the frame of a standby page a new use: its PTE gets back what tells where the contents are. */
+/* Gives the frame of a standby page a new use: its PTE gets back what tells where the contents are.
+ */
 void pfn_repurpose(pfn_t p)
 {
 	MMPFN *f = &mm_pfn[p];
@@ -167,7 +168,8 @@ void pfn_drop_ref(pfn_t p)
 }
 
 /* Its PTE (or, for a shared page, one of those that map it) is no longer valid. The last one turns
- * the owning PTE into the transition state; a caller that wants the page gone sets DELETED before. */
+ * the owning PTE into the transition state; a caller that wants the page gone sets DELETED before.
+ */
 void pfn_release_share(pfn_t p, bool dirty)
 {
 	MMPFN *f = &mm_pfn[p];
@@ -175,7 +177,8 @@ void pfn_release_share(pfn_t p, bool dirty)
 	require(f->state == PFN_ACTIVE && f->share);
 	if (dirty && !(f->flags & PFN_F_MODIFIED)) {
 		f->flags |= PFN_F_MODIFIED;
-		/* the copy in the pagefile is old now; while it is being written the writer decides */
+		/* the copy in the pagefile is old now; while it is being written the writer decides
+		 */
 		if (!(f->flags & PFN_F_WRITING) && pte_kind(f->original_pte) == PTE_K_PAGEFILE) {
 			mm_release_slot(f->original_pte);
 			f->original_pte = pte_demand_zero(pte_prot(f->original_pte));

@@ -5,23 +5,23 @@
 /* Of a valid user PTE. HW_WRITE is left to whoever makes it valid: it depends on more than this. */
 const u64 mm_prot_bits[32] = {
 #define BASE PTE_VALID | PTE_USER | PTE_ACCESSED
-#define ROW(base, bits)\
-	[base] = BASE | (bits), [(base) | MM_NOCACHE] = BASE | (bits) | PTE_PCD | PTE_PWT,         \
+#define ROW(base, bits)                                                                    \
+	[base] = BASE | (bits), [(base) | MM_NOCACHE] = BASE | (bits) | PTE_PCD | PTE_PWT, \
 	[(base) | MM_WRITECOMBINE] = BASE | (bits) | PTE_PWT
-	ROW(MM_READONLY, PTE_NX),
-	ROW(MM_EXECUTE, 0),
-	ROW(MM_EXECUTE_READ, 0),
-	ROW(MM_READWRITE, PTE_NX | PTE_WRITE),
-	ROW(MM_WRITECOPY, PTE_NX | PTE_COW),
-	ROW(MM_EXECUTE_READWRITE, PTE_WRITE),
-	ROW(MM_EXECUTE_WRITECOPY, PTE_COW),
+    ROW(MM_READONLY, PTE_NX),
+    ROW(MM_EXECUTE, 0),
+    ROW(MM_EXECUTE_READ, 0),
+    ROW(MM_READWRITE, PTE_NX | PTE_WRITE),
+    ROW(MM_WRITECOPY, PTE_NX | PTE_COW),
+    ROW(MM_EXECUTE_READWRITE, PTE_WRITE),
+    ROW(MM_EXECUTE_WRITECOPY, PTE_COW),
 #undef ROW
 #undef BASE
 };
 
 static const u32 base_to_win32[8] = {
-	PAGE_NOACCESS,	PAGE_READONLY,	PAGE_EXECUTE,	       PAGE_EXECUTE_READ,
-	PAGE_READWRITE, PAGE_WRITECOPY, PAGE_EXECUTE_READWRITE, PAGE_EXECUTE_WRITECOPY,
+    PAGE_NOACCESS,  PAGE_READONLY,  PAGE_EXECUTE,	    PAGE_EXECUTE_READ,
+    PAGE_READWRITE, PAGE_WRITECOPY, PAGE_EXECUTE_READWRITE, PAGE_EXECUTE_WRITECOPY,
 };
 
 u32 mm_make_prot(u32 win32)

@@ -30,13 +30,14 @@ NTSTATUS mm_check_view_prot(const MMVAD *v, u32 *prot)
 	if (base && (v->prot & MM_NOCACHE || (*prot & 0x18) != MM_GUARD)) {
 		if (v->prot & MM_NOCACHE && (*prot & 0x18) == MM_GUARD)
 			return STATUS_INVALID_PAGE_PROTECTION;
-		*prot = base | (v->prot & MM_NOCACHE ? v->prot & 0x18 : 0); /* the section's caching */
+		*prot =
+		    base | (v->prot & MM_NOCACHE ? v->prot & 0x18 : 0); /* the section's caching */
 	}
 	return STATUS_SUCCESS;
 }
 
-/* Where dynamic code is prohibited: nothing becomes executable but what an image has so, and nothing
- * executable becomes writable. */
+/* Where dynamic code is prohibited: nothing becomes executable but what an image has so, and
+ * nothing executable becomes writable. */
 static bool makes_code(const MMVAD *v, u32 had, u32 prot)
 {
 	if (mm_prot_executes(had) && mm_prot_writes(prot))
@@ -57,7 +58,8 @@ static u64 new_copies(struct address_space *as, MMVAD *v, u64 start, u64 end, u3
 
 		mm_page_state(as, v, va, &had, &next);
 		next = MIN(next, end);
-		if (mm_prot_bits[had] & PTE_COW || (v->type == VAD_IMAGE && mm_is_shared_write(v, va)))
+		if (mm_prot_bits[had] & PTE_COW ||
+		    (v->type == VAD_IMAGE && mm_is_shared_write(v, va)))
 			continue;
 		if (!pte || !*pte || pte_kind(*pte) == PTE_K_PROTOTYPE ||
 		    (*pte & PTE_VALID && mm_pfn[pte_pfn(*pte)].flags & PFN_F_PROTOTYPE))
@@ -84,13 +86,14 @@ NTSTATUS mm_protect(EPROCESS *p, MMVAD *v, u64 start, u64 end, u32 prot, u32 *ol
 		st = mm_check_view_prot(v, &prot);
 		if (st)
 			return st;
-	} else if (prot != MM_NOACCESS && (MM_BASE(prot) == MM_WRITECOPY ||
-					   MM_BASE(prot) == MM_EXECUTE_WRITECOPY)) {
+	} else if (prot != MM_NOACCESS &&
+		   (MM_BASE(prot) == MM_WRITECOPY || MM_BASE(prot) == MM_EXECUTE_WRITECOPY)) {
 		return STATUS_INVALID_PAGE_PROTECTION;
 	}
 	if (!v->ca && MM_BASE(prot) && (prot & 0x18) != MM_GUARD) /* caching is the region's */
 		prot = MM_BASE(prot) | (v->prot == MM_NOACCESS ? 0 : v->prot & cache_bits(v->prot));
-	if (v->type == VAD_LARGE || v->type == VAD_AWE || v->type == VAD_SHARED_DATA || v->no_change)
+	if (v->type == VAD_LARGE || v->type == VAD_AWE || v->type == VAD_SHARED_DATA ||
+	    v->no_change)
 		return STATUS_INVALID_PAGE_PROTECTION;
 	for (u64 va = start; va < end; va = next) {
 		if (!mm_page_state(as, v, va, &had, &next))

@@ -62,7 +62,7 @@ static void basic(struct address_space *as, u64 va, MEMORY_BASIC_INFORMATION *m)
 	m->BaseAddress = va;
 	if (!v) {
 		struct vad_node *n =
-			vad_find_overlap(&as->vads, va >> PAGE_SHIFT, as->highest >> PAGE_SHIFT);
+		    vad_find_overlap(&as->vads, va >> PAGE_SHIFT, as->highest >> PAGE_SHIFT);
 
 		end = n ? n->start << PAGE_SHIFT : as->highest + 1;
 		m->RegionSize = end - va;
@@ -117,15 +117,14 @@ static NTSTATUS query_region(EPROCESS *p, u64 va, void *out, u64 length, u64 *re
 	if (v) {
 		r.AllocationBase = vad_va(v);
 		r.AllocationProtect = v->win32_prot;
-		r.RegionType = v->type == VAD_IMAGE ? 1u << 2
+		r.RegionType = v->type == VAD_IMAGE   ? 1u << 2
 			       : v->ca && v->ca->file ? 1u << 1
 						      : 0; /* nothing is told of pagefile views */
 		r.RegionType |= v->placeholder ? 1u << 8 : 0;
 		r.RegionType |= v->type == VAD_AWE ? 1u << 9 : 0;
 		r.RegionType |= v->write_watch ? 1u << 10 : 0;
-		r.RegionType |= v->type == VAD_LARGE ? 1u << (v->page_bytes > LARGE_PAGE_SIZE ? 12
-											      : 11)
-						     : 0;
+		r.RegionType |=
+		    v->type == VAD_LARGE ? 1u << (v->page_bytes > LARGE_PAGE_SIZE ? 12 : 11) : 0;
 		r.RegionSize = vad_end(v) - vad_va(v);
 		r.CommitSize = mm_count_committed(&p->as, v, vad_va(v), vad_end(v)) << PAGE_SHIFT;
 	}

@@ -13,14 +13,14 @@ static void section_destroy(void *object)
 }
 
 const struct object_type MmSectionType = {
-	.name = "Section",
-	.dispatcher_offset = NOT_WAITABLE,
-	.generic_read = 0x20000 | SECTION_QUERY | SECTION_MAP_READ,
-	.generic_write = 0x20000 | SECTION_MAP_WRITE,
-	.generic_execute = 0x20000 | SECTION_MAP_EXECUTE,
-	.all_access = SECTION_ALL_ACCESS,
-	.own_rights = SECTION_MAP_EXECUTE_EXPLICIT,
-	.destroy = section_destroy,
+    .name = "Section",
+    .dispatcher_offset = NOT_WAITABLE,
+    .generic_read = 0x20000 | SECTION_QUERY | SECTION_MAP_READ,
+    .generic_write = 0x20000 | SECTION_MAP_WRITE,
+    .generic_execute = 0x20000 | SECTION_MAP_EXECUTE,
+    .all_access = SECTION_ALL_ACCESS,
+    .own_rights = SECTION_MAP_EXECUTE_EXPLICIT,
+    .destroy = section_destroy,
 };
 
 NTSTATUS mm_create_section_object(struct control_area *ca, u32 attributes, u32 win32_prot, u64 size,
@@ -71,8 +71,9 @@ static NTSTATUS pagefile_section(u64 size, u32 attributes, u32 prot, struct cont
 	return STATUS_SUCCESS;
 }
 
-/* More prototypes for a data file that has grown. When the array is full a longer one takes its place;
- * the old one stays until the control area goes, because A alone lets its entries be looked at. */
+/* More prototypes for a data file that has grown. When the array is full a longer one takes its
+ * place; the old one stays until the control area goes, because A alone lets its entries be looked
+ * at. */
 static NTSTATUS grow_data(struct control_area *ca, u64 size)
 {
 	u64 pages = ALIGN_UP(size, PAGE_SIZE) >> PAGE_SHIFT;
@@ -90,7 +91,8 @@ static NTSTATUS grow_data(struct control_area *ca, u64 size)
 		old = KeAcquireSpinLock(&pfn_lock);
 		for (u64 i = 0; i < ca->pages; i++) {
 			fresh[i] = ca->proto[i];
-			if (pte_kind(fresh[i]) == PTE_K_VALID || pte_kind(fresh[i]) == PTE_K_TRANSITION)
+			if (pte_kind(fresh[i]) == PTE_K_VALID ||
+			    pte_kind(fresh[i]) == PTE_K_TRANSITION)
 				mm_pfn[pte_pfn(fresh[i])].pte = &fresh[i];
 		}
 		ca->proto = fresh;
@@ -138,7 +140,7 @@ static NTSTATUS data_section(struct FILE_OBJECT *f, u64 *size, bool may_extend,
 		ca->size = bytes;
 		ca->prot = MM_EXECUTE_READWRITE;
 		ca->subsection[0] = (struct subsection){
-			.ca = ca, .pages = pages, .file_bytes = bytes, .prot = MM_READWRITE};
+		    .ca = ca, .pages = pages, .file_bytes = bytes, .prot = MM_READWRITE};
 		for (u64 i = 0; i < pages; i++)
 			ca->proto[i] = pte_subsection(&ca->subsection[0], MM_READWRITE);
 		ca = mm_publish_ca(ca, &sop->data, sop);
@@ -189,13 +191,13 @@ static NTSTATUS file_section(HANDLE file, u64 *size, u32 prot, u32 attributes,
 			     struct control_area **out)
 {
 	static const u32 needs[8] = {
-		[MM_READONLY] = FILE_READ_DATA,
-		[MM_EXECUTE] = FILE_EXECUTE,
-		[MM_EXECUTE_READ] = FILE_EXECUTE | FILE_READ_DATA,
-		[MM_READWRITE] = FILE_READ_DATA | FILE_WRITE_DATA,
-		[MM_WRITECOPY] = FILE_READ_DATA,
-		[MM_EXECUTE_READWRITE] = FILE_EXECUTE | FILE_READ_DATA | FILE_WRITE_DATA,
-		[MM_EXECUTE_WRITECOPY] = FILE_EXECUTE | FILE_READ_DATA,
+	    [MM_READONLY] = FILE_READ_DATA,
+	    [MM_EXECUTE] = FILE_EXECUTE,
+	    [MM_EXECUTE_READ] = FILE_EXECUTE | FILE_READ_DATA,
+	    [MM_READWRITE] = FILE_READ_DATA | FILE_WRITE_DATA,
+	    [MM_WRITECOPY] = FILE_READ_DATA,
+	    [MM_EXECUTE_READWRITE] = FILE_EXECUTE | FILE_READ_DATA | FILE_WRITE_DATA,
+	    [MM_EXECUTE_WRITECOPY] = FILE_EXECUTE | FILE_READ_DATA,
 	};
 	struct FILE_OBJECT *f;
 	ACCESS_MASK have;
@@ -213,10 +215,9 @@ static NTSTATUS file_section(HANDLE file, u64 *size, u32 prot, u32 attributes,
 		if (!st)
 			*size = (*out)->size;
 	} else if (!st) {
-		st = data_section(f, size,
-				  MM_BASE(prot) == MM_READWRITE ||
-					  MM_BASE(prot) == MM_EXECUTE_READWRITE,
-				  out);
+		st = data_section(
+		    f, size, MM_BASE(prot) == MM_READWRITE || MM_BASE(prot) == MM_EXECUTE_READWRITE,
+		    out);
 	}
 	ObDereferenceObject(f);
 	return st;
@@ -385,21 +386,21 @@ void mm_image_information(const struct control_area *ca, void *out)
 {
 	const struct pe_image *pe = ca->pe;
 	struct section_image i = {
-		.entry = ca->base + pe->entry_rva,
-		.stack_reserve = pe->stack_reserve,
-		.stack_commit = pe->stack_commit,
-		.subsystem = pe->subsystem,
-		.subsystem_minor = pe->subsystem_minor,
-		.subsystem_major = pe->subsystem_major,
-		.os_version = (u32)pe->os_major << 16 | pe->os_minor,
-		.characteristics = pe->characteristics,
-		.dll_characteristics = pe->dll_characteristics,
-		.machine = pe->machine,
-		.contains_code = pe->contains_code,
-		.flags = ca->base != pe->image_base ? IMAGE_DYNAMICALLY_RELOCATED : 0,
-		.loader_flags = pe->loader_flags,
-		.file_size = (u32)pe->file_bytes,
-		.checksum = pe->checksum,
+	    .entry = ca->base + pe->entry_rva,
+	    .stack_reserve = pe->stack_reserve,
+	    .stack_commit = pe->stack_commit,
+	    .subsystem = pe->subsystem,
+	    .subsystem_minor = pe->subsystem_minor,
+	    .subsystem_major = pe->subsystem_major,
+	    .os_version = (u32)pe->os_major << 16 | pe->os_minor,
+	    .characteristics = pe->characteristics,
+	    .dll_characteristics = pe->dll_characteristics,
+	    .machine = pe->machine,
+	    .contains_code = pe->contains_code,
+	    .flags = ca->base != pe->image_base ? IMAGE_DYNAMICALLY_RELOCATED : 0,
+	    .loader_flags = pe->loader_flags,
+	    .file_size = (u32)pe->file_bytes,
+	    .checksum = pe->checksum,
 	};
 
 	memcpy(out, &i, sizeof(i));

@@ -149,19 +149,20 @@ static NTSTATUS each_range(EPROCESS *p, u64 count, const struct range *user, u32
 
 /* ---- call targets ---- */
 
-/* No image here runs with Control Flow Guard, so there is no bitmap to change: the arguments are checked
- * as Windows checks them, and the process is refused. */
+/* No image here runs with Control Flow Guard, so there is no bitmap to change: the arguments are
+ * checked as Windows checks them, and the process is refused. */
 struct call_targets { /* CFG_CALL_TARGET_LIST_INFORMATION */
 	u32 count, reserved;
-	u64 done, targets, section, offset; /* user pointers: u32, struct call_target[]; section's two: 0 */
+	u64 done, targets, section,
+	    offset; /* user pointers: u32, struct call_target[]; section's two: 0 */
 };
 struct call_target { /* CFG_CALL_TARGET_INFO */
 	u64 offset, flags;
 };
-#define TARGET_VALID	  1u
-#define TARGET_EXPORT	  4u /* CONVERT_EXPORT_SUPPRESSED_TO_VALID */
-#define TARGET_GRANULE	  16u
-#define TARGETS_LEAST	  40u /* bytes of the structure */
+#define TARGET_VALID   1u
+#define TARGET_EXPORT  4u /* CONVERT_EXPORT_SUPPRESSED_TO_VALID */
+#define TARGET_GRANULE 16u
+#define TARGETS_LEAST  40u /* bytes of the structure */
 
 static NTSTATUS check_targets(const struct call_targets *list, u64 bytes)
 {
@@ -169,7 +170,8 @@ static NTSTATUS check_targets(const struct call_targets *list, u64 bytes)
 
 	for (u32 i = 0; i < list->count; i++) {
 		struct call_target t;
-		NTSTATUS st = copy_from_user(&t, (const struct call_target *)list->targets + i, sizeof(t));
+		NTSTATUS st =
+		    copy_from_user(&t, (const struct call_target *)list->targets + i, sizeof(t));
 
 		if (st)
 			return st;
@@ -210,8 +212,9 @@ static NTSTATUS call_targets(HANDLE process, u64 count, const struct range *user
 		return st;
 	mutex_lock(&p->as.lock);
 	v = range.va <= p->as.highest ? mm_find_vad(&p->as, range.va) : NULL;
-	st = v && range.bytes <= vad_end(v) - range.va ? STATUS_INVALID_PARAMETER_1 /* no CFG there */
-						       : STATUS_CONFLICTING_ADDRESSES;
+	st = v && range.bytes <= vad_end(v) - range.va
+		 ? STATUS_INVALID_PARAMETER_1 /* no CFG there */
+		 : STATUS_CONFLICTING_ADDRESSES;
 	mutex_unlock(&p->as.lock);
 	ObDereferenceObject(p);
 	return st;
@@ -225,7 +228,8 @@ NTSYSCALL NTSTATUS NtSetInformationVirtualMemory(HANDLE process, u32 class, u64 
 	EPROCESS *p;
 	NTSTATUS st;
 
-	if (class >= VM_CLASSES || (!class_table[class].work && class != VmCfgCallTargetInformation))
+	if (class >= VM_CLASSES ||
+	    (!class_table[class].work && class != VmCfgCallTargetInformation))
 		return STATUS_INVALID_PARAMETER_2;
 	if (!user_data)
 		return STATUS_INVALID_PARAMETER_5;

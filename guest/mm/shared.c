@@ -1,5 +1,5 @@
-/* Small services of mm to the rest of the kernel: the KUSER_SHARED_DATA page, decommit by the kernel,
- * counters that are computed rather than counted. */
+/* Small services of mm to the rest of the kernel: the KUSER_SHARED_DATA page, decommit by the
+ * kernel, counters that are computed rather than counted. */
 #include "guest/mm/nt_memory.h"
 #include "guest/mm/vmcalls.h"
 
@@ -16,7 +16,8 @@ NTSTATUS MmMapSharedData(EPROCESS *p)
 	v->win32_prot = PAGE_READONLY;
 	v->committed = true;
 	mutex_lock(&p->as.lock);
-	st = mm_insert_vad(&p->as, v, MM_USER_SHARED, PAGE_SIZE, PAGE_SIZE, 0, p->as.highest, false);
+	st =
+	    mm_insert_vad(&p->as, v, MM_USER_SHARED, PAGE_SIZE, PAGE_SIZE, 0, p->as.highest, false);
 	pte = st ? NULL : mm_make_pte(&p->as, MM_USER_SHARED);
 	if (pte)
 		pte_set(pte, pte_valid(mm_shared_data_pfn, MM_READONLY));
@@ -39,6 +40,6 @@ void MmRefreshCounters(void)
 	MmCounters.list_free = mm_free.count;
 	MmCounters.list_standby = standby;
 	MmCounters.list_modified = mm_modified.count;
-	MmCounters.active = mm_total_pages - mm_zeroed.count - mm_free.count - standby -
-			    mm_modified.count;
+	MmCounters.active =
+	    mm_total_pages - mm_zeroed.count - mm_free.count - standby - mm_modified.count;
 }

@@ -1,7 +1,8 @@
 /*
- * What images share: a table for the host (NTMM_PUBLISH_SHARING), one row a file. A row tells of the
- * moment when most views of the image were there; it is taken when the first of those views goes, so
- * the prototypes are looked at once for each new record. Lock: F (rows), A of whoever unmaps.
+ * What images share: a table for the host (NTMM_PUBLISH_SHARING), one row a file. A row tells of
+ * the moment when most views of the image were there; it is taken when the first of those views
+ * goes, so the prototypes are looked at once for each new record. Lock: F (rows), A of whoever
+ * unmaps.
  */
 #include "guest/abi/counters.h"
 #include "guest/abi/machine.h"

@@ -1,7 +1,7 @@
 /*
- * Address spaces and their page tables. Tables are kernel pages; the share count of a table's frame is
- * the number of its entries that are not zero (pte_set keeps it). A table goes when a freed range
- * covers all of it, and all of them when the process does.
+ * Address spaces and their page tables. Tables are kernel pages; the share count of a table's frame
+ * is the number of its entries that are not zero (pte_set keeps it). A table goes when a freed
+ * range covers all of it, and all of them when the process does.
  */
 #include "guest/mm/mi.h"
 
@@ -61,7 +61,7 @@ MMPTE *mm_make_entry(struct address_space *as, u64 va, u32 level)
 				return NULL;
 			as->page_table_pages++;
 			pte_set(e, (u64)p << PAGE_SHIFT | PTE_VALID | PTE_HW_WRITE | PTE_USER |
-					   PTE_ACCESSED);
+				       PTE_ACCESSED);
 		} else if (*e & PTE_LARGE) {
 			return NULL;
 		}

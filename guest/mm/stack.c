@@ -1,8 +1,9 @@
 /*
  * Automatic stack growth. A guard page hit inside the current thread's own stack (between the TEB's
- * DeallocationStack and StackBase) becomes an ordinary page, the page below becomes the new guard and
- * the TEB's StackLimit follows; when there is no room for a new guard it is STATUS_STACK_OVERFLOW. A
- * guard page anywhere else is the program's own: STATUS_GUARD_PAGE_VIOLATION.
+ * DeallocationStack and StackBase) becomes an ordinary page, the page below becomes the new guard
+ * and the TEB's StackLimit follows; when there is no room for a new guard it is
+ * STATUS_STACK_OVERFLOW. A guard page anywhere else is the program's own:
+ * STATUS_GUARD_PAGE_VIOLATION.
  */
 #include "guest/mm/mi.h"
 #include "guest/mm/nt_memory.h"
@@ -44,8 +45,8 @@ NTSTATUS mm_grow_stack(u64 va, struct ktrap_frame *frame)
 	return STATUS_SUCCESS;
 }
 
-/* A guard set by the program inside the current thread's own stack: StackLimit goes up to just above
- * it, as on 64-bit Windows. => no locks */
+/* A guard set by the program inside the current thread's own stack: StackLimit goes up to just
+ * above it, as on 64-bit Windows. => no locks */
 void mm_note_stack_guard(u64 start, u64 end)
 {
 	u64 teb = current_thread()->teb, bounds[2], bottom;

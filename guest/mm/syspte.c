@@ -105,9 +105,9 @@ void *mm_map_system(const pfn_t *frames, u64 pages, u64 bits)
 	u8 *va = mm_reserve_system(pages);
 
 	for (u64 k = 0; va && k < pages; k++)
-		*mm_system_pte((u64)va + k * PAGE_SIZE) =
-			(u64)frames[k] << PAGE_SHIFT | bits | PTE_VALID | PTE_NX | PTE_ACCESSED |
-			PTE_DIRTY;
+		*mm_system_pte((u64)va + k * PAGE_SIZE) = (u64)frames[k] << PAGE_SHIFT | bits |
+							  PTE_VALID | PTE_NX | PTE_ACCESSED |
+							  PTE_DIRTY;
 	return va;
 }
 

@@ -1,6 +1,6 @@
 /*
- * Copies between kernel and user memory. The loop is in trap.S with an entry in the fix-up table; here
- * the address is checked and SMAP lifted. A page fault inside is served like any other.
+ * Copies between kernel and user memory. The loop is in trap.S with an entry in the fix-up table;
+ * here the address is checked and SMAP lifted. A page fault inside is served like any other.
  */
 #include "guest/mm/mi.h"
 
@@ -50,8 +50,8 @@ NTSTATUS zero_user(void *user_dst, size_t n)
 	return STATUS_SUCCESS;
 }
 
-/* What raises #GP in user mode because of the privilege level: a look at the bytes, prefixes skipped.
- * IN, OUT, INS, OUTS, CLI, STI, HLT and the 0F 00/01/06/08/09/20-23/30/32/33/35 groups. */
+/* What raises #GP in user mode because of the privilege level: a look at the bytes, prefixes
+ * skipped. IN, OUT, INS, OUTS, CLI, STI, HLT and the 0F 00/01/06/08/09/20-23/30/32/33/35 groups. */
 bool MmIsPrivilegedInstruction(u64 rip)
 {
 	u8 b[15];

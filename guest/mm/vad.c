@@ -1,6 +1,6 @@
 /*
- * VADs of one address space: making, finding room, splitting, and the pages in them: what state each
- * is in, taking them away. All under A.
+ * VADs of one address space: making, finding room, splitting, and the pages in them: what state
+ * each is in, taking them away. All under A.
  */
 #include "guest/mm/mi.h"
 
@@ -18,9 +18,9 @@ NTSTATUS mm_insert_vad(struct address_space *as, MMVAD *v, u64 base, u64 bytes, 
 			start = vad_find_gap(&as->vads, as->bottom_up >> PAGE_SHIFT,
 					     hi >> PAGE_SHIFT, pages, align >> PAGE_SHIFT, false);
 		if (top_down && as->top_down < hi && as->top_down > lo)
-			start = vad_find_gap(&as->vads, lo >> PAGE_SHIFT,
-					     as->top_down >> PAGE_SHIFT, pages, align >> PAGE_SHIFT,
-					     true);
+			start =
+			    vad_find_gap(&as->vads, lo >> PAGE_SHIFT, as->top_down >> PAGE_SHIFT,
+					 pages, align >> PAGE_SHIFT, true);
 		if (start == VAD_NO_GAP)
 			start = vad_find_gap(&as->vads, lo >> PAGE_SHIFT, hi >> PAGE_SHIFT, pages,
 					     align >> PAGE_SHIFT, top_down);
@@ -130,7 +130,8 @@ static void bury(struct address_space *as, struct doomed *d)
 	d->n = 0;
 }
 
-static void delete_valid(struct address_space *as, struct doomed *d, u64 va, MMPTE *pte, MMPTE leave)
+static void delete_valid(struct address_space *as, struct doomed *d, u64 va, MMPTE *pte,
+			 MMPTE leave)
 {
 	MMPTE v = *pte;
 	MMPFN *table = &mm_pfn[pte_table_frame(pte)];
@@ -258,7 +259,7 @@ void mm_set_protection(struct address_space *as, MMVAD *v, u64 va, MMPTE *pte, u
 		prot = private_prot(prot);
 		if (pte_kind(e) == PTE_K_TRANSITION)
 			mm_pfn[pte_pfn(e)].original_pte =
-				pte_with_prot(mm_pfn[pte_pfn(e)].original_pte, prot);
+			    pte_with_prot(mm_pfn[pte_pfn(e)].original_pte, prot);
 		pte_set(pte, pte_with_prot(e, prot));
 		KeReleaseSpinLock(&pfn_lock, old);
 		break;

@@ -12,8 +12,9 @@ static u64 copy_pages(const struct control_area *ca, u64 first, u64 pages, u32 p
 	u64 n = 0;
 
 	if (!ca->image)
-		return MM_BASE(prot) == MM_WRITECOPY || MM_BASE(prot) == MM_EXECUTE_WRITECOPY ? pages
-											      : 0;
+		return MM_BASE(prot) == MM_WRITECOPY || MM_BASE(prot) == MM_EXECUTE_WRITECOPY
+			   ? pages
+			   : 0;
 	for (u32 i = 0; i < ca->subsections; i++) {
 		const struct subsection *s = &ca->subsection[i];
 
@@ -163,16 +164,16 @@ NTSTATUS mm_map_view(EPROCESS *p, struct section *s, u64 *base, u64 offset, u64 
 		     u32 prot, u64 lowest, u64 highest, bool inherit)
 {
 	struct view_request r = {
-		.p = p,
-		.ca = s->ca,
-		.base = *base,
-		.type = type,
-		.prot = MM_BASE(prot) ? prot | s->cache : prot,
-		.lowest = lowest,
-		.highest = highest,
-		.inherit = inherit,
-		.no_change = s->no_change,
-		.no_execute = s->no_execute,
+	    .p = p,
+	    .ca = s->ca,
+	    .base = *base,
+	    .type = type,
+	    .prot = MM_BASE(prot) ? prot | s->cache : prot,
+	    .lowest = lowest,
+	    .highest = highest,
+	    .inherit = inherit,
+	    .no_change = s->no_change,
+	    .no_execute = s->no_execute,
 	};
 	NTSTATUS st;
 
@@ -193,8 +194,9 @@ NTSTATUS mm_map_view(EPROCESS *p, struct section *s, u64 *base, u64 offset, u64 
 	} else {
 		u64 bytes = *size ? *size : s->size - MIN(offset, s->size);
 
-		st = bytes && offset < s->size && bytes <= s->size - offset ? STATUS_SUCCESS
-									     : STATUS_INVALID_VIEW_SIZE;
+		st = bytes && offset < s->size && bytes <= s->size - offset
+			 ? STATUS_SUCCESS
+			 : STATUS_INVALID_VIEW_SIZE;
 		if (!st) {
 			r.first = offset >> PAGE_SHIFT;
 			r.pages = ALIGN_UP(bytes, PAGE_SIZE) >> PAGE_SHIFT;
@@ -273,7 +275,8 @@ NTSTATUS mm_commit_view(struct address_space *as, MMVAD *v, u64 start, u64 end, 
 void mm_harvest_all(struct control_area *ca, u64 first, u64 count)
 {
 	mutex_lock(&mm_spaces_lock);
-	LIST_FOR_EACH(e, &mm_spaces) {
+	LIST_FOR_EACH(e, &mm_spaces)
+	{
 		struct address_space *as = CONTAINER_OF(e, struct address_space, all);
 
 		mutex_lock(&as->lock);

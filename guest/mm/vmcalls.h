@@ -9,11 +9,11 @@ bool SeHasPrivilege(u32 luid);
 
 /* One allocation, checked or not yet. Bytes and addresses. */
 struct alloc_request {
-	u64 base, size;	 /* in: as asked; out: as given */
+	u64 base, size;	   /* in: as asked; out: as given */
 	u32 type, protect; /* MEM_*, PAGE_* */
-	u32 prot;	 /* code of protect; mm_check_alloc makes it */
+	u32 prot;	   /* code of protect; mm_check_alloc makes it */
 	u64 lowest, highest, align;
-	bool extended; /* NtAllocateVirtualMemoryEx: placeholders may be used */
+	bool extended;	/* NtAllocateVirtualMemoryEx: placeholders may be used */
 	u64 attributes; /* MEM_EXTENDED_PARAMETER_* flags */
 };
 
@@ -24,14 +24,15 @@ NTSTATUS mm_allocate(EPROCESS *p, struct alloc_request *r);
 NTSTATUS mm_capture_inout(u64 *value, u64 *user);
 NTSTATUS mm_zero_bits_limit(u64 bits, u64 highest, u64 *limit);
 NTSTATUS mm_allocate_large(EPROCESS *p, struct alloc_request *r);
-/* Commits pages of a SEC_RESERVE view. *pages: charged by the caller; what was used is taken off. */
+/* Commits pages of a SEC_RESERVE view. *pages: charged by the caller; what was used is taken off.
+ */
 NTSTATUS mm_commit_view(struct address_space *as, MMVAD *v, u64 start, u64 end, u32 prot,
 			u64 *pages);
 /* MEM_RESET and MEM_RESET_UNDO, which also takes back what was offered (then STATUS_DEVICE_BUSY:
  * usable, but contents were lost). Ranges are within one private VAD. => A */
 NTSTATUS mm_reset_range(struct address_space *as, u64 start, u64 end, bool undo);
-/* OfferVirtualMemory with its priorities 1..4: committed read/write pages become inaccessible and the
- * first to be reused. Priority 0 discards them at once. => A */
+/* OfferVirtualMemory with its priorities 1..4: committed read/write pages become inaccessible and
+ * the first to be reused. Priority 0 discards them at once. => A */
 #define MM_OFFER_DISCARD 0u
 #define MM_OFFER_NORMAL	 4u
 NTSTATUS mm_offer_range(struct address_space *as, u64 start, u64 end, u32 priority);
@@ -40,11 +41,12 @@ NTSTATUS mm_offer_range(struct address_space *as, u64 start, u64 end, u32 priori
  * sizes alone. => no locks, PASSIVE */
 NTSTATUS mm_set_working_set_limits(EPROCESS *p, u64 min, u64 max, u32 flags);
 
-void mm_free_large(struct address_space *as, MMVAD *v);		 /* => A */
-bool mm_is_shared_write(const MMVAD *v, u64 va);		 /* an image's shared section */
+void mm_free_large(struct address_space *as, MMVAD *v); /* => A */
+bool mm_is_shared_write(const MMVAD *v, u64 va);	/* an image's shared section */
 /* watch.c: the bitmaps of a write-watched VAD. => A */
 u64 *mm_new_watch(u64 pages); /* NULL: no memory */
-/* v's bits from left_pages on into those of right, a VAD cut from it that has its node and memory */
+/* v's bits from left_pages on into those of right, a VAD cut from it that has its node and memory
+ */
 void mm_split_watch(const MMVAD *v, u64 left_pages, MMVAD *right);
 void mm_shrink_watch(MMVAD *v, u64 pages); /* => its node is still the old one */
 void mm_decommit_watch(MMVAD *v, u64 start, u64 end);
@@ -54,9 +56,9 @@ NTSTATUS mm_query_working_set(EPROCESS *p, void *out, u64 length, u64 *returned)
 NTSTATUS mm_query_working_set_ex(EPROCESS *p, void *out, u64 length, u64 *returned);
 NTSTATUS mm_query_image(EPROCESS *p, u64 va, void *out, u64 length, u64 *returned);
 
-/* Copies bytes that lie within one page of p from or to kernel memory; the page is brought in with this
- * right first. kernel NULL: only that. STATUS_ACCESS_VIOLATION, STATUS_GUARD_PAGE_VIOLATION (the guard
- * is gone then), STATUS_IN_PAGE_ERROR. => no locks, PASSIVE */
+/* Copies bytes that lie within one page of p from or to kernel memory; the page is brought in with
+ * this right first. kernel NULL: only that. STATUS_ACCESS_VIOLATION, STATUS_GUARD_PAGE_VIOLATION
+ * (the guard is gone then), STATUS_IN_PAGE_ERROR. => no locks, PASSIVE */
 NTSTATUS mm_access_other(EPROCESS *p, u64 va, void *kernel, u64 bytes, bool write);
 
 /* SECTION_IMAGE_INFORMATION, 64 bytes. */

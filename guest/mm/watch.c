@@ -1,9 +1,9 @@
 /*
  * NtGetWriteWatch, NtResetWriteWatch. The VAD's bitmap has a bit for each page; it is set by the
  * fault of the first write, which happens because a page whose bit is clear is mapped without the
- * hardware's write bit (fault.c). So clearing a bit means taking that right away again. A page whose
- * protection was changed after it was written stays reported even when it is decommitted; that is the
- * second bitmap.
+ * hardware's write bit (fault.c). So clearing a bit means taking that right away again. A page
+ * whose protection was changed after it was written stays reported even when it is decommitted;
+ * that is the second bitmap.
  */
 #include "guest/mm/nt_memory.h"
 #include "guest/mm/vmcalls.h"

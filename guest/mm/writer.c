@@ -1,11 +1,12 @@
 /*
- * The modified page writer: takes pages off the modified list in clusters and writes each cluster with
- * one request to consecutive slots. A cluster is the pages that lie in the same 16-page neighbourhood
- * of a page table (or prototype array), so that a later page-in gets them together.
+ * The modified page writer: takes pages off the modified list in clusters and writes each cluster
+ * with one request to consecutive slots. A cluster is the pages that lie in the same 16-page
+ * neighbourhood of a page table (or prototype array), so that a later page-in gets them together.
  *
- * While it is written a frame is in no list (IN_TRANSITION, WRITING, one reference) but its PTE stays
- * as it is: who touches it just takes it back. When the write ends: dirty again? the slot is dropped;
- * else the frame settles on the standby list. Pages of files are written by file_cluster().
+ * While it is written a frame is in no list (IN_TRANSITION, WRITING, one reference) but its PTE
+ * stays as it is: who touches it just takes it back. When the write ends: dirty again? the slot is
+ * dropped; else the frame settles on the standby list. Pages of files are written by
+ * file_cluster().
  */
 #include "guest/mm/mi.h"
 

@@ -1,6 +1,7 @@
 /*
- * Working sets. The list of a process's valid pages is its page tables: age and lock bit live in the
- * valid PTE (mi.h), so a fault adds nothing to any list, and trimming is a clock hand over the tables.
+ * Working sets. The list of a process's valid pages is its page tables: age and lock bit live in
+ * the valid PTE (mi.h), so a fault adds nothing to any list, and trimming is a clock hand over the
+ * tables.
  *
  * The balance set manager (a thread) wakes when available pages fall below mm_low_pages, or once a
  * second to age. It trims until what is available, with what the writer will make so, reaches
@@ -42,13 +43,14 @@ static void settle_batch(struct address_space *as, struct batch *b)
 	b->n = 0;
 }
 
-/* Makes a valid PTE invalid: private pages go to transition, shared ones back to their prototype. */
+/* Makes a valid PTE invalid: private pages go to transition, shared ones back to their prototype.
+ */
 static void invalidate(struct batch *b, MMPTE *pte, u32 prot)
 {
 	MMPTE v = *pte;
 	pfn_t p = pte_pfn(v);
-	MMPTE gone = mm_pfn[p].flags & PFN_F_PROTOTYPE ? pte_prototype(prot)
-						       : pte_transition(p, prot);
+	MMPTE gone =
+	    mm_pfn[p].flags & PFN_F_PROTOTYPE ? pte_prototype(prot) : pte_transition(p, prot);
 
 	v = __atomic_exchange_n(pte, gone, __ATOMIC_SEQ_CST); /* the dirty bit to the last moment */
 	b->page[b->n].p = p;
@@ -94,7 +96,8 @@ static u64 trim_locked(struct address_space *as, u64 want, u32 min_age, u64 from
 				continue;
 			age = (v & PTE_AGE) >> PTE_AGE_SHIFT;
 			if (min_age && v & PTE_ACCESSED) {
-				__atomic_fetch_and(pte, ~(PTE_ACCESSED | PTE_AGE), __ATOMIC_SEQ_CST);
+				__atomic_fetch_and(pte, ~(PTE_ACCESSED | PTE_AGE),
+						   __ATOMIC_SEQ_CST);
 				continue;
 			}
 			if (age + 1 < min_age) {
@@ -139,7 +142,7 @@ void MmEmptyAllWorkingSets(void)
 {
 	mutex_lock(&mm_spaces_lock);
 	LIST_FOR_EACH(e, &mm_spaces)
-		mm_trim_space(CONTAINER_OF(e, struct address_space, all), ~0ul, 0);
+	mm_trim_space(CONTAINER_OF(e, struct address_space, all), ~0ul, 0);
 	mutex_unlock(&mm_spaces_lock);
 }
 
@@ -171,8 +174,9 @@ static void trim_all(u64 want, u32 min_age)
 
 	mutex_lock(&mm_spaces_lock);
 	LIST_FOR_EACH(e, &mm_spaces)
-		total += CONTAINER_OF(e, struct address_space, all)->ws_pages;
-	LIST_FOR_EACH(e, &mm_spaces) {
+	total += CONTAINER_OF(e, struct address_space, all)->ws_pages;
+	LIST_FOR_EACH(e, &mm_spaces)
+	{
 		struct address_space *as = CONTAINER_OF(e, struct address_space, all);
 		u64 share = total ? want * as->ws_pages / total + 1 : 0;
 

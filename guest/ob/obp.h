@@ -42,8 +42,8 @@ static inline struct object_header *ob_header(const void *object)
 
 struct EPROCESS *ob_current_process(void);
 struct KTHREAD *ob_current_thread(void);
-/* The current process named a handle that it does not have: where it is strict about that, it gets an
- * exception. */
+/* The current process named a handle that it does not have: where it is strict about that, it gets
+ * an exception. */
 void ob_invalid_handle(void);
 
 /* object.c */

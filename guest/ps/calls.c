@@ -27,7 +27,8 @@ static NTSTATUS answer_attributes(const u64 *list, const ETHREAD *t)
 		return st;
 	if (total < 8 || total > 8 + 32 * sizeof(struct ps_attribute))
 		return STATUS_INVALID_PARAMETER;
-	for (u64 at = 8; at + sizeof(struct ps_attribute) <= total; at += sizeof(struct ps_attribute)) {
+	for (u64 at = 8; at + sizeof(struct ps_attribute) <= total;
+	     at += sizeof(struct ps_attribute)) {
 		struct ps_attribute a;
 
 		if ((st = copy_from_user(&a, (const u8 *)list + at, sizeof(a))))
@@ -48,12 +49,12 @@ NTSYSCALL NTSTATUS NtCreateThreadEx(HANDLE *user_handle, ACCESS_MASK access, con
 				    const u64 *list)
 {
 	struct thread_request r = {
-		.start = start,
-		.argument = argument,
-		.stack_commit = stack_commit,
-		.stack_reserve = stack_reserve,
-		.zero_bits = zero_bits,
-		.suspended = flags & THREAD_CREATE_SUSPENDED,
+	    .start = start,
+	    .argument = argument,
+	    .stack_commit = stack_commit,
+	    .stack_reserve = stack_reserve,
+	    .zero_bits = zero_bits,
+	    .suspended = flags & THREAD_CREATE_SUSPENDED,
 	};
 	struct object_attributes oa;
 	EPROCESS *p;
@@ -118,7 +119,8 @@ NTSYSCALL NTSTATUS NtSuspendThread(HANDLE h, u32 *user_previous)
 {
 	ETHREAD *t;
 	u32 was;
-	NTSTATUS st = ObReferenceObjectByHandle(h, THREAD_SUSPEND_RESUME, &PsThreadType, (void **)&t);
+	NTSTATUS st =
+	    ObReferenceObjectByHandle(h, THREAD_SUSPEND_RESUME, &PsThreadType, (void **)&t);
 
 	if (st)
 		return st;
@@ -133,7 +135,8 @@ NTSYSCALL NTSTATUS NtResumeThread(HANDLE h, u32 *user_previous)
 {
 	ETHREAD *t;
 	u32 was;
-	NTSTATUS st = ObReferenceObjectByHandle(h, THREAD_SUSPEND_RESUME, &PsThreadType, (void **)&t);
+	NTSTATUS st =
+	    ObReferenceObjectByHandle(h, THREAD_SUSPEND_RESUME, &PsThreadType, (void **)&t);
 
 	if (st)
 		return st;
@@ -170,7 +173,8 @@ NTSYSCALL NTSTATUS NtAlertThread(HANDLE h)
 {
 	ETHREAD *t;
 	KIRQL old;
-	NTSTATUS st = ObReferenceObjectByHandle(h, THREAD_SUSPEND_RESUME, &PsThreadType, (void **)&t);
+	NTSTATUS st =
+	    ObReferenceObjectByHandle(h, THREAD_SUSPEND_RESUME, &PsThreadType, (void **)&t);
 
 	if (st)
 		return st;
@@ -260,7 +264,8 @@ static NTSTATUS for_all_threads(HANDLE h, bool suspend)
 	if (st)
 		return st;
 	mutex_lock(&ps_lock);
-	LIST_FOR_EACH(e, &p->threads) {
+	LIST_FOR_EACH(e, &p->threads)
+	{
 		ETHREAD *t = CONTAINER_OF(e, ETHREAD, entry);
 
 		if (!suspend)
@@ -309,12 +314,14 @@ static NTSTATUS open_by_id(HANDLE *user_handle, ACCESS_MASK access, const void *
 	return st ? st : copy_to_user(user_handle, &h, 8);
 }
 
-NTSYSCALL NTSTATUS NtOpenProcess(HANDLE *h, ACCESS_MASK access, const void *attributes, const u64 *id)
+NTSYSCALL NTSTATUS NtOpenProcess(HANDLE *h, ACCESS_MASK access, const void *attributes,
+				 const u64 *id)
 {
 	return open_by_id(h, access, attributes, id, false);
 }
 
-NTSYSCALL NTSTATUS NtOpenThread(HANDLE *h, ACCESS_MASK access, const void *attributes, const u64 *id)
+NTSYSCALL NTSTATUS NtOpenThread(HANDLE *h, ACCESS_MASK access, const void *attributes,
+				const u64 *id)
 {
 	return open_by_id(h, access, attributes, id, true);
 }

@@ -10,9 +10,9 @@
 #include "guest/io/io.h"
 #include "guest/abi/runblock.h"
 
-#define FX_MXCSR 24 /* in the FXSAVE image */
+#define FX_MXCSR    24 /* in the FXSAVE image */
 #define MXCSR_VALID 0xffffu
-#define XSAVE_BV 512
+#define XSAVE_BV    512
 
 static bool is_current(struct KTHREAD *t)
 {
@@ -110,23 +110,23 @@ static const char *exception_name(u32 code)
 		u32 code;
 		const char *name;
 	} names[] = {
-		{0x80000001, "STATUS_GUARD_PAGE_VIOLATION"},
-		{0x80000002, "STATUS_DATATYPE_MISALIGNMENT"},
-		{0x80000003, "STATUS_BREAKPOINT"},
-		{0x80000004, "STATUS_SINGLE_STEP"},
-		{0xC0000005, "STATUS_ACCESS_VIOLATION"},
-		{0xC0000006, "STATUS_IN_PAGE_ERROR"},
-		{0xC000001D, "STATUS_ILLEGAL_INSTRUCTION"},
-		{0xC000008C, "STATUS_ARRAY_BOUNDS_EXCEEDED"},
-		{0xC000008E, "STATUS_FLOAT_DIVIDE_BY_ZERO"},
-		{0xC0000094, "STATUS_INTEGER_DIVIDE_BY_ZERO"},
-		{0xC0000095, "STATUS_INTEGER_OVERFLOW"},
-		{0xC0000096, "STATUS_PRIVILEGED_INSTRUCTION"},
-		{0xC00000FD, "STATUS_STACK_OVERFLOW"},
-		{0xC0000374, "STATUS_HEAP_CORRUPTION"},
-		{0xC0000409, "STATUS_STACK_BUFFER_OVERRUN"},
-		{0x20474343, "C++ exception (GCC)"},
-		{0xE06D7363, "C++ exception"},
+	    {0x80000001, "STATUS_GUARD_PAGE_VIOLATION"},
+	    {0x80000002, "STATUS_DATATYPE_MISALIGNMENT"},
+	    {0x80000003, "STATUS_BREAKPOINT"},
+	    {0x80000004, "STATUS_SINGLE_STEP"},
+	    {0xC0000005, "STATUS_ACCESS_VIOLATION"},
+	    {0xC0000006, "STATUS_IN_PAGE_ERROR"},
+	    {0xC000001D, "STATUS_ILLEGAL_INSTRUCTION"},
+	    {0xC000008C, "STATUS_ARRAY_BOUNDS_EXCEEDED"},
+	    {0xC000008E, "STATUS_FLOAT_DIVIDE_BY_ZERO"},
+	    {0xC0000094, "STATUS_INTEGER_DIVIDE_BY_ZERO"},
+	    {0xC0000095, "STATUS_INTEGER_OVERFLOW"},
+	    {0xC0000096, "STATUS_PRIVILEGED_INSTRUCTION"},
+	    {0xC00000FD, "STATUS_STACK_OVERFLOW"},
+	    {0xC0000374, "STATUS_HEAP_CORRUPTION"},
+	    {0xC0000409, "STATUS_STACK_BUFFER_OVERRUN"},
+	    {0x20474343, "C++ exception (GCC)"},
+	    {0xE06D7363, "C++ exception"},
 	};
 
 	for (u32 i = 0; i < ARRAY_SIZE(names); i++)
@@ -137,13 +137,13 @@ static const char *exception_name(u32 code)
 
 static void say_unhandled(const EXCEPTION_RECORD *e)
 {
-	static const char *const access[] = {"reading", "writing", "?", "?", "?",
+	static const char *const access[] = {"reading", "writing", "?", "?",	    "?",
 					     "?",	"?",	   "?", "executing"};
 	char line[256];
 	int n;
 
-	if ((e->code == (u32)STATUS_ACCESS_VIOLATION || e->code == (u32)STATUS_GUARD_PAGE_VIOLATION ||
-	     e->code == (u32)STATUS_IN_PAGE_ERROR) &&
+	if ((e->code == (u32)STATUS_ACCESS_VIOLATION ||
+	     e->code == (u32)STATUS_GUARD_PAGE_VIOLATION || e->code == (u32)STATUS_IN_PAGE_ERROR) &&
 	    e->count >= 2)
 		n = ke_snprintf(line, sizeof(line), "%s: %s (0x%08x) at 0x%lx, %s 0x%lx",
 				PsGetCurrentProcess()->name, exception_name(e->code), e->code,

@@ -114,7 +114,8 @@ void PsInvalidHandle(void)
 		return;
 	if (t->frame->rip == ps_ntdll_entry(NTDLL_EXCEPTION_DISPATCHER))
 		return; /* once a call */
-	t->frame->rax = (u64)(s64)STATUS_INVALID_HANDLE; /* what the call returns if this is handled */
+	t->frame->rax =
+	    (u64)(s64)STATUS_INVALID_HANDLE; /* what the call returns if this is handled */
 	e.address = t->frame->rip;
 	PsRaiseUserException(t->frame, &e);
 }

@@ -1,6 +1,6 @@
 /*
- * Processes: making one around an EXE, its region for PEB and TEBs, ending it. ps_lock guards the list
- * of processes, their lists of threads, and ids.
+ * Processes: making one around an EXE, its region for PEB and TEBs, ending it. ps_lock guards the
+ * list of processes, their lists of threads, and ids.
  */
 #include "guest/ps/ps.h"
 #include "guest/ps/info.h"
@@ -12,19 +12,19 @@
 #include "guest/io/io.h"
 #include "guest/abi/machine.h"
 
-#define TEB_REGION    0x200000ul /* PEB, then TEBs of 8 KB */
-#define TEB_SIZE      0x2000ul
-#define PEB_SIZE      0x2000ul /* PEB and what lies beside it */
-#define TEB_SLOTS     255u
-#define HIGHEST_2GB   0x7ffeffffUL
-#define HIGHEST_8TB   0x7fffffeffffUL
+#define TEB_REGION  0x200000ul /* PEB, then TEBs of 8 KB */
+#define TEB_SIZE    0x2000ul
+#define PEB_SIZE    0x2000ul /* PEB and what lies beside it */
+#define TEB_SLOTS   255u
+#define HIGHEST_2GB 0x7ffeffffUL
+#define HIGHEST_8TB 0x7fffffeffffUL
 
 struct mutex ps_lock;
 struct list ps_processes;
 EPROCESS *PsInitialSystemProcess;
 
-/* The machine runs as long as any process does; its status is the first one's. All others descend from
- * that, and a parent lives while it makes a child, so the number is not 0 in between. */
+/* The machine runs as long as any process does; its status is the first one's. All others descend
+ * from that, and a parent lives while it makes a child, so the number is not 0 in between. */
 static u32 live_processes;
 static NTSTATUS machine_status;
 
@@ -44,16 +44,16 @@ static void process_destroy(void *object)
 }
 
 const struct object_type PsProcessType = {
-	.name = "Process",
-	.dispatcher_offset = offsetof(EPROCESS, d),
-	.generic_read = 0x20000 | PROCESS_QUERY_INFORMATION | PROCESS_VM_READ,
-	.generic_write = 0x20000 | PROCESS_CREATE_THREAD | PROCESS_VM_OPERATION | PROCESS_VM_WRITE |
-			 PROCESS_SET_QUOTA | PROCESS_SET_INFORMATION,
-	.generic_execute = 0x20000 | SYNCHRONIZE | PROCESS_TERMINATE,
-	.all_access = PROCESS_ALL_ACCESS,
-	.implied = {{PROCESS_QUERY_INFORMATION, PROCESS_QUERY_LIMITED},
-		    {PROCESS_SET_INFORMATION, PROCESS_SET_LIMITED}},
-	.destroy = process_destroy,
+    .name = "Process",
+    .dispatcher_offset = offsetof(EPROCESS, d),
+    .generic_read = 0x20000 | PROCESS_QUERY_INFORMATION | PROCESS_VM_READ,
+    .generic_write = 0x20000 | PROCESS_CREATE_THREAD | PROCESS_VM_OPERATION | PROCESS_VM_WRITE |
+		     PROCESS_SET_QUOTA | PROCESS_SET_INFORMATION,
+    .generic_execute = 0x20000 | SYNCHRONIZE | PROCESS_TERMINATE,
+    .all_access = PROCESS_ALL_ACCESS,
+    .implied = {{PROCESS_QUERY_INFORMATION, PROCESS_QUERY_LIMITED},
+		{PROCESS_SET_INFORMATION, PROCESS_SET_LIMITED}},
+    .destroy = process_destroy,
 };
 
 struct handle_table *PsHandleTable(EPROCESS *p)
@@ -164,10 +164,10 @@ static NTSTATUS make_peb(EPROCESS *p)
 /* ---- images ---- */
 
 static const char *const ntdll_names[NTDLL_ENTRIES] = {
-	[NTDLL_INITIALIZE_THUNK] = "LdrInitializeThunk",
-	[NTDLL_USER_THREAD_START] = "RtlUserThreadStart",
-	[NTDLL_EXCEPTION_DISPATCHER] = "KiUserExceptionDispatcher",
-	[NTDLL_APC_DISPATCHER] = "KiUserApcDispatcher",
+    [NTDLL_INITIALIZE_THUNK] = "LdrInitializeThunk",
+    [NTDLL_USER_THREAD_START] = "RtlUserThreadStart",
+    [NTDLL_EXCEPTION_DISPATCHER] = "KiUserExceptionDispatcher",
+    [NTDLL_APC_DISPATCHER] = "KiUserApcDispatcher",
 };
 static u32 ntdll_rva[NTDLL_ENTRIES]; /* the same file for every process */
 static struct control_area *ntdll;   /* referenced for ever */
@@ -263,7 +263,7 @@ static void randomize(EPROCESS *p)
 	if (!(dll & PE_DLL_DYNAMIC_BASE))
 		return;
 	p->as.bottom_up +=
-		ke_aslr(large && dll & PE_DLL_HIGH_ENTROPY_VA ? 1ul << 24 : 1ul << 8) * MM_GRANULARITY;
+	    ke_aslr(large && dll & PE_DLL_HIGH_ENTROPY_VA ? 1ul << 24 : 1ul << 8) * MM_GRANULARITY;
 	p->as.top_down -= ke_aslr(large ? 1ul << 17 : 1ul << 8) * MM_GRANULARITY;
 }
 
@@ -347,7 +347,8 @@ EPROCESS *ps_find_process(u32 pid)
 	EPROCESS *found = NULL;
 
 	mutex_lock(&ps_lock);
-	LIST_FOR_EACH(e, &ps_processes) {
+	LIST_FOR_EACH(e, &ps_processes)
+	{
 		EPROCESS *p = CONTAINER_OF(e, EPROCESS, entry);
 
 		if (p->pid == pid) {
@@ -388,7 +389,8 @@ void ps_terminate_others(EPROCESS *p, NTSTATUS status)
 	ETHREAD *me = PsGetCurrentThread();
 
 	mutex_lock(&ps_lock);
-	LIST_FOR_EACH(e, &p->threads) {
+	LIST_FOR_EACH(e, &p->threads)
+	{
 		ETHREAD *t = CONTAINER_OF(e, ETHREAD, entry);
 
 		if (t != me)
@@ -408,7 +410,8 @@ static void leave_list(ETHREAD *t)
 	p->thread_count--;
 }
 
-/* The thread has done all it will; with the last one goes what the process holds. => the current one */
+/* The thread has done all it will; with the last one goes what the process holds. => the current
+ * one */
 void ps_thread_gone(ETHREAD *t)
 {
 	EPROCESS *p = t->k.process;

@@ -30,7 +30,7 @@ typedef struct EPROCESS {
 	u64 ntdll_base;
 	struct control_area *image_section; /* the EXE's; referenced */
 	const struct pe_image *image;
-	u64 privileges;	 /* bit a LUID: enabled */
+	u64 privileges; /* bit a LUID: enabled */
 	u64 privileges_held;
 	u64 create_time, exit_time;
 	u64 kernel_time, user_time; /* of ended threads */
@@ -59,7 +59,7 @@ typedef struct ETHREAD {
 	u64 start_address, argument;
 	u64 create_time, exit_time;
 	u64 user_stack, user_stack_top, user_stack_limit;
-	KEVENT stopped; /* suspended and out of user mode */
+	KEVENT stopped;		   /* suspended and out of user mode */
 	struct ktrap_frame *frame; /* the user frame at the top of the kernel stack */
 	struct list reap;
 	bool hide_from_debugger;

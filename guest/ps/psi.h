@@ -49,7 +49,8 @@ struct thread_request {
 };
 NTSTATUS ps_create_thread(EPROCESS *p, const struct thread_request *r, ETHREAD **out);
 
-/* What the first thread of a process writes into its memory. UTF-16 in pool, counts in characters. */
+/* What the first thread of a process writes into its memory. UTF-16 in pool, counts in characters.
+ */
 struct startup {
 	u16 *image_path, *command_line, *cwd, *environment;
 	u32 image_chars, command_chars, cwd_chars, environment_chars;
@@ -77,7 +78,7 @@ u64 ps_job_affinity(const EPROCESS *p);	       /* => P: processors its jobs leav
  * STATUS_QUOTA_EXCEEDED (one too many). */
 NTSTATUS ps_job_child(EPROCESS *parent, EPROCESS *child, bool breakaway);
 NTSTATUS ps_job_join(EPROCESS *p, HANDLE job); /* one more, inside the one it is in */
-void ps_job_process_ended(EPROCESS *p); /* => nothing charged any more */
+void ps_job_process_ended(EPROCESS *p);	       /* => nothing charged any more */
 
 void ps_init_mitigation(EPROCESS *p, const EPROCESS *parent);
 
@@ -88,7 +89,7 @@ void ps_discard_process(EPROCESS *p); /* it never got a thread */
 /* Ends a process, from any thread; the current one does on its way back to user mode. */
 void ps_end_process(EPROCESS *p, NTSTATUS status);
 void ps_run_times(EPROCESS *p, u64 *kernel, u64 *user); /* => P; of all its threads, 100 ns */
-void ps_rundown(EPROCESS *p); /* the last thread: handles, memory */
+void ps_rundown(EPROCESS *p);				/* the last thread: handles, memory */
 void ps_thread_gone(ETHREAD *t);
 
 void ps_test_alert(KTHREAD *t);
@@ -98,7 +99,7 @@ u32 ps_resume(ETHREAD *t);
 
 NTSTATUS ps_queue_apc(ETHREAD *t, u64 routine, u64 context, u64 arg1, u64 arg2);
 void ps_remove_apc(ETHREAD *t, u64 routine, u64 context);
-void ps_terminate_other(ETHREAD *t, NTSTATUS status);	  /* => P held */
+void ps_terminate_other(ETHREAD *t, NTSTATUS status);	/* => P held */
 void ps_terminate_others(EPROCESS *p, NTSTATUS status); /* => P not held */
 
 /* TEBs: one slot of the process's region each */

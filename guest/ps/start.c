@@ -1,6 +1,6 @@
 /*
- * The first process, from the run block; the PEB and process parameters that every first thread writes
- * into its own process; and the end of the machine when the first process ends.
+ * The first process, from the run block; the PEB and process parameters that every first thread
+ * writes into its own process; and the end of the machine when the first process ends.
  */
 #include "guest/ps/ps.h"
 #include "guest/ps/psi.h"
@@ -13,7 +13,7 @@
 
 void ps_free_startup(struct startup *s)
 {
-	void *blocks[] = {s->image_path, s->command_line, s->cwd,	     s->environment,
+	void *blocks[] = {s->image_path, s->command_line, s->cwd,	   s->environment,
 			  s->desktop,	 s->title,	  s->runtime_data, s->dll_path};
 
 	for (u32 i = 0; i < ARRAY_SIZE(blocks); i++)
@@ -93,22 +93,22 @@ NTSTATUS ps_write_startup(struct startup *s)
 		u32 offset, bytes;
 		u64 value;
 	} fields[] = {
-		{0x08, 8, ~0ul}, /* Mutant */
-		{0x10, 8, p->image_base},
-		{0x20, 8, parameters},
-		{0xb8, 4, ke_cpu_count},
-		{0xc8, 8, pe->heap_reserve},
-		{0xd0, 8, pe->heap_commit},
-		{0xd8, 8, 0x10000}, /* HeapDeCommitTotalFreeThreshold */
-		{0xe0, 8, 0x1000},  /* HeapDeCommitFreeBlockThreshold */
-		{0x118, 4, 10},	    /* OSMajorVersion */
-		{0x11c, 4, 0},
-		{0x120, 2, 19045}, /* OSBuildNumber */
-		{0x124, 4, 2},	   /* OSPlatformId */
-		{0x128, 4, pe->subsystem},
-		{0x12c, 4, pe->subsystem_major},
-		{0x130, 4, pe->subsystem_minor},
-		{0x2c0, 4, 1}, /* SessionId */
+	    {0x08, 8, ~0ul}, /* Mutant */
+	    {0x10, 8, p->image_base},
+	    {0x20, 8, parameters},
+	    {0xb8, 4, ke_cpu_count},
+	    {0xc8, 8, pe->heap_reserve},
+	    {0xd0, 8, pe->heap_commit},
+	    {0xd8, 8, 0x10000}, /* HeapDeCommitTotalFreeThreshold */
+	    {0xe0, 8, 0x1000},	/* HeapDeCommitFreeBlockThreshold */
+	    {0x118, 4, 10},	/* OSMajorVersion */
+	    {0x11c, 4, 0},
+	    {0x120, 2, 19045}, /* OSBuildNumber */
+	    {0x124, 4, 2},     /* OSPlatformId */
+	    {0x128, 4, pe->subsystem},
+	    {0x12c, 4, pe->subsystem_major},
+	    {0x130, 4, pe->subsystem_minor},
+	    {0x2c0, 4, 1}, /* SessionId */
 	};
 
 	for (u32 i = 0; !st && i < ARRAY_SIZE(fields); i++)

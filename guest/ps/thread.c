@@ -48,16 +48,16 @@ static void thread_destroy(void *object)
 }
 
 const struct object_type PsThreadType = {
-	.name = "Thread",
-	.dispatcher_offset = offsetof(ETHREAD, k.d),
-	.generic_read = 0x20000 | THREAD_GET_CONTEXT | THREAD_QUERY_INFORMATION,
-	.generic_write = 0x20000 | THREAD_TERMINATE | THREAD_SUSPEND_RESUME | THREAD_SET_CONTEXT |
-			 THREAD_SET_INFORMATION,
-	.generic_execute = 0x20000 | SYNCHRONIZE,
-	.all_access = THREAD_ALL_ACCESS,
-	.implied = {{THREAD_QUERY_INFORMATION, THREAD_QUERY_LIMITED},
-		    {THREAD_SET_INFORMATION, THREAD_SET_LIMITED}},
-	.destroy = thread_destroy,
+    .name = "Thread",
+    .dispatcher_offset = offsetof(ETHREAD, k.d),
+    .generic_read = 0x20000 | THREAD_GET_CONTEXT | THREAD_QUERY_INFORMATION,
+    .generic_write = 0x20000 | THREAD_TERMINATE | THREAD_SUSPEND_RESUME | THREAD_SET_CONTEXT |
+		     THREAD_SET_INFORMATION,
+    .generic_execute = 0x20000 | SYNCHRONIZE,
+    .all_access = THREAD_ALL_ACCESS,
+    .implied = {{THREAD_QUERY_INFORMATION, THREAD_QUERY_LIMITED},
+		{THREAD_SET_INFORMATION, THREAD_SET_LIMITED}},
+    .destroy = thread_destroy,
 };
 
 /* ---- the end ---- */
@@ -243,7 +243,8 @@ void ps_remove_apc(ETHREAD *t, u64 routine, u64 context)
 	KIRQL old = KeAcquireSpinLock(&ke_dispatcher_lock);
 	struct apc *found = NULL;
 
-	LIST_FOR_EACH(e, &t->k.user_apcs) {
+	LIST_FOR_EACH(e, &t->k.user_apcs)
+	{
 		struct apc *a = CONTAINER_OF(e, struct apc, entry);
 
 		if (a->routine == routine && a->context == context) {
@@ -296,8 +297,8 @@ u32 ps_resume(ETHREAD *t)
 	return was;
 }
 
-/* Its user registers lie still in its frame: it is this thread, or suspended and out of user mode. A
- * thread in a kernel wait has them there, too. */
+/* Its user registers lie still in its frame: it is this thread, or suspended and out of user mode.
+ * A thread in a kernel wait has them there, too. */
 NTSTATUS ps_stop_for_context(ETHREAD *t)
 {
 	const s64 step = -10000;
@@ -565,10 +566,12 @@ ETHREAD *ps_find_thread(u32 tid)
 	ETHREAD *found = NULL;
 
 	mutex_lock(&ps_lock);
-	LIST_FOR_EACH(pe, &ps_processes) {
+	LIST_FOR_EACH(pe, &ps_processes)
+	{
 		EPROCESS *p = CONTAINER_OF(pe, EPROCESS, entry);
 
-		LIST_FOR_EACH(te, &p->threads) {
+		LIST_FOR_EACH(te, &p->threads)
+		{
 			ETHREAD *t = CONTAINER_OF(te, ETHREAD, entry);
 
 			if (t->tid == tid && !t->k.d.signal) {

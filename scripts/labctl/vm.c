@@ -91,7 +91,8 @@ static void add_machine(struct args *a, const struct lab_options *o, unsigned po
 	add(a, "max,-erms,-fsrm");
 	add(a, "-accel");
 	add(a, o->icount ? "tcg,thread=single" : "tcg,thread=multi");
-	if (o->icount) { /* idle, the clock goes on as the host's: waits for the host cost no time-outs */
+	if (o->icount) { /* idle, the clock goes on as the host's: waits for the host cost no
+			    time-outs */
 		add(a, "-icount");
 		add(a, "shift=0,sleep=on");
 	}

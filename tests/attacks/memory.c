@@ -47,10 +47,9 @@ static const struct {
 	enum store_form form;
 	unsigned offset; /* from what is compared */
 } forms[] = {
-    {STORE_B, 0},	{STORE_W, 0},	   {STORE_D, 0},     {STORE_Q, 0},
-    {STORE_STOSB, 0},	{STORE_STOSQ, 0},  {STORE_MOVSB, 0}, 
-    {STORE_XCHG, 0},	{STORE_XADD, 0},   {STORE_ADD, 0},   {STORE_OR, 0},
-    {STORE_CMPXCHG, 0}, {STORE_MOVUPS, 0}, {STORE_BTS, 0},   {STORE_BACK, 0},
+    {STORE_B, 0},     {STORE_W, 0},	  {STORE_D, 0},	     {STORE_Q, 0},    {STORE_STOSB, 0},
+    {STORE_STOSQ, 0}, {STORE_MOVSB, 0},	  {STORE_XCHG, 0},   {STORE_XADD, 0}, {STORE_ADD, 0},
+    {STORE_OR, 0},    {STORE_CMPXCHG, 0}, {STORE_MOVUPS, 0}, {STORE_BTS, 0},  {STORE_BACK, 0},
 };
 
 /* What memory holds after the form has stored `value` over 32 bytes of `old`. */
@@ -492,8 +491,8 @@ const struct attack attacks_memory[] = {
     {"hook-syscall", hook_syscall},
     {"store-forms", store_forms},
     {"store-across", store_across},
-	{"push-text", push_text},
-	{"write-region", write_region},
+    {"push-text", push_text},
+    {"write-region", write_region},
     {"alias-text", alias_text},
     {"alias-idt", alias_idt},
     {"user-alias", user_alias},
@@ -506,6 +505,6 @@ const struct attack attacks_memory[] = {
     {"write-vault", write_vault},
     {"guess-key", guess_key},
     {"dma-text", dma_text},
-	{"dma-vault", dma_vault},
+    {"dma-vault", dma_vault},
     {0},
 };

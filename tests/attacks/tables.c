@@ -60,8 +60,8 @@ static enum outcome code_alias(void)
 	return o;
 }
 
-/* A writable and executable page is left behind, and nobody told: for scans at their own time. Prints
- * now and then, so that there are exits. */
+/* A writable and executable page is left behind, and nobody told: for scans at their own time.
+ * Prints now and then, so that there are exits. */
 static enum outcome leave_wx(void)
 {
 	uint64_t va = scratch(), was;

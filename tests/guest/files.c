@@ -164,7 +164,8 @@ static void positions(void)
 static void times_and_attributes(void)
 {
 	HANDLE h = open_file("times", RW, 0, CREATE_ALWAYS, 0);
-	SYSTEMTIME st = {.wYear = 2001, .wMonth = 2, .wDay = 3, .wHour = 4, .wMinute = 5, .wSecond = 6};
+	SYSTEMTIME st = {
+	    .wYear = 2001, .wMonth = 2, .wDay = 3, .wHour = 4, .wMinute = 5, .wSecond = 6};
 	WIN32_FILE_ATTRIBUTE_DATA data;
 	BY_HANDLE_FILE_INFORMATION info;
 	FILETIME ft, got;

@@ -1,7 +1,7 @@
 /*
  * Every state a page table entry can be in, and each way from one to the next, driven through the
- * private commands that empty working sets, write the modified list and drop the standby list. After
- * each step: the contents, and which kind of fault the kernel counted.
+ * private commands that empty working sets, write the modified list and drop the standby list.
+ * After each step: the contents, and which kind of fault the kernel counted.
  */
 #include "guest/abi/counters.h"
 #include "tests/guest/inject.h"
@@ -25,10 +25,10 @@ static void start(void)
 	before = counters();
 }
 
-#define COUNTED(field, least)                                                                      \
-	do {                                                                                       \
-		struct ntmm_counters now_ = counters();                                            \
-		CHECK(now_.field - before.field >= (least));                                       \
+#define COUNTED(field, least)                                \
+	do {                                                 \
+		struct ntmm_counters now_ = counters();      \
+		CHECK(now_.field - before.field >= (least)); \
 	} while (0)
 
 static uint64_t value(int page, int pass)
@@ -161,7 +161,8 @@ static void private_pages(void)
 		CHECK_EQ(*(volatile uint64_t *)p, value(0, 3 + state));
 		CHECK(VirtualAlloc(p, PAGES * PAGE, MEM_COMMIT, PAGE_READWRITE) == p);
 		CHECK_EQ(*(volatile uint64_t *)(p + PAGE), 0);
-		CHECK_EQ(*(volatile uint64_t *)(p + (PAGES - 1) * PAGE), value(PAGES - 1, 3 + state));
+		CHECK_EQ(*(volatile uint64_t *)(p + (PAGES - 1) * PAGE),
+			 value(PAGES - 1, 3 + state));
 	}
 	/* release likewise */
 	fill(p, 9);
@@ -200,8 +201,8 @@ static void guards(void)
 /* Prototype PTEs: a pagefile section through two views, and copy-on-write. */
 static void shared_pages(void)
 {
-	HANDLE s = CreateFileMappingA(INVALID_HANDLE_VALUE, NULL, PAGE_READWRITE, 0, PAGES * PAGE,
-				      NULL);
+	HANDLE s =
+	    CreateFileMappingA(INVALID_HANDLE_VALUE, NULL, PAGE_READWRITE, 0, PAGES * PAGE, NULL);
 	char *a = MapViewOfFile(s, FILE_MAP_WRITE, 0, 0, 0);
 	char *b = MapViewOfFile(s, FILE_MAP_WRITE, 0, 0, 0);
 	char *c = MapViewOfFile(s, FILE_MAP_COPY, 0, 0, 0);

@@ -492,8 +492,8 @@ static int link_call(uint32_t fid, const char *name)
 
 START_TEST(links_stay_inside)
 {
-	static const char *const out[] = {"../secret", "/etc/passwd", "sub/../../secret",
-					  "up/..",     "",	      ".."};
+	static const char *const out[] = {"../secret", "/etc/passwd", "sub/../../secret", "up/..",
+					  "",	       ".."};
 	struct stat st;
 	char path[200];
 

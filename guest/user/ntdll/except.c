@@ -146,11 +146,12 @@ BOOLEAN NTAPI RtlDispatchException(PEXCEPTION_RECORD rec, PCONTEXT ctx)
 	return FALSE;
 }
 
-/* Resumes ctx. Debug registers, which only the kernel can load, go through it; so does the trap flag,
- * which else would stop at ctx's first instruction and not behind it. */
+/* Resumes ctx. Debug registers, which only the kernel can load, go through it; so does the trap
+ * flag, which else would stop at ctx's first instruction and not behind it. */
 static DECLSPEC_NORETURN void resume(PCONTEXT ctx)
 {
-	if (ctx->EFlags & EFLAGS_TF || (ctx->ContextFlags & CONTEXT_DEBUG_REGISTERS) == CONTEXT_DEBUG_REGISTERS ||
+	if (ctx->EFlags & EFLAGS_TF ||
+	    (ctx->ContextFlags & CONTEXT_DEBUG_REGISTERS) == CONTEXT_DEBUG_REGISTERS ||
 	    (ctx->ContextFlags & CONTEXT_FULL) != CONTEXT_FULL)
 		RtlRaiseStatus(NtContinue(ctx, FALSE));
 	restore_registers(ctx);

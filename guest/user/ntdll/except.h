@@ -51,7 +51,8 @@ EXCEPTION_DISPOSITION execute_handler_for_exception(PEXCEPTION_RECORD rec, PVOID
 						    PCONTEXT ctx, PDISPATCHER_CONTEXT dc);
 EXCEPTION_DISPOSITION execute_handler_for_unwind(PEXCEPTION_RECORD rec, PVOID frame, PCONTEXT ctx,
 						 PDISPATCHER_CONTEXT dc);
-/* Not for a context with the trap flag set: it would stop at its first instruction, not behind it. */
+/* Not for a context with the trap flag set: it would stop at its first instruction, not behind it.
+ */
 DECLSPEC_NORETURN void restore_registers(PCONTEXT ctx);
 #define EFLAGS_TF 0x100u
 
