@@ -63,7 +63,7 @@ int ept_walk(const struct ept_memory *m, uint64_t cr3, uint64_t va, struct ept_l
 	for (unsigned level = PT_LEVELS; level > 0; level--) {
 		const uint64_t *t = table_at(m, e);
 		unsigned slot = PT_SLOT(va, level);
-		gpa_t at = (e & PT_FRAME) + slot * 8;
+		gpa_t at = (e & PT_FRAME) + slot * UINT64_C(8);
 
 		if (!t)
 			return -EFAULT;
@@ -130,7 +130,8 @@ static int walk_table(const struct all *a, uint64_t table, unsigned first, unsig
 		if (!(e & PT_PRESENT))
 			continue;
 		if (is_leaf(e, level)) {
-			set_leaf(&leaf, here, e, join(path, e), level, (table & PT_FRAME) + i * 8);
+			set_leaf(&leaf, here, e, join(path, e), level,
+				 (table & PT_FRAME) + i * UINT64_C(8));
 			r = a->fn(a->arg, &leaf);
 		} else {
 			r = walk_table(a, e, 0, PT_ENTRIES, level - 1, here, join(path, e));

@@ -59,7 +59,7 @@ void event_json(FILE *f, const struct ept_violation *v)
 	cJSON *o = cJSON_CreateObject();
 	char *line;
 
-	cJSON_AddNumberToObject(o, "time_ms", (double)(v->ns / 1000) / 1e3);
+	cJSON_AddNumberToObject(o, "time_ms", (double)v->ns / 1e6);
 	cJSON_AddNumberToObject(o, "cpu", v->cpu);
 	cJSON_AddStringToObject(o, "rule", rule_name(v->rule));
 	cJSON_AddStringToObject(o, "action", action_name(v->action));

@@ -107,7 +107,8 @@ static void mapping(struct reader *r, const yaml_node_t *n, const char *what,
 		fields[i].set(r, value);
 	}
 }
-#define MAPPING(r, n, what, fields) mapping(r, n, what, fields, sizeof(fields) / sizeof(fields[0]))
+#define MAPPING(r, n, what, fields) \
+	mapping(r, n, what, (fields), sizeof(fields) / sizeof((fields)[0]))
 
 static void sequence(struct reader *r, const yaml_node_t *n, const char *what, field_fn *each)
 {

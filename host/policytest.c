@@ -196,7 +196,7 @@ static bool said(const char *out, const char *name, const char *what)
 	char line[160];
 	size_t len = (size_t)snprintf(line, sizeof(line), "attack %s: %s", name, what);
 
-	for (const char *p = out; (p = strstr(p, line)); p += len)
+	for (const char *p = out; p && (p = strstr(p, line)); p += len)
 		if ((p == out || p[-1] == '\n') && (p[len] == '\n' || p[len] == '\r'))
 			return true;
 	return false;
@@ -387,8 +387,10 @@ static int maybe_lab(int argc, char **argv, const char *junit)
 	if (mode == LAB_NEVER || (mode == LAB_AUTO && kvm_fit(why, sizeof(why))))
 		return -1;
 	args = calloc((size_t)argc + 8, sizeof(*args));
-	if (len < 0 || !args || !getcwd(cwd, sizeof(cwd)))
+	if (len < 0 || !args || !getcwd(cwd, sizeof(cwd))) {
+		free(args);
 		return complain(STATUS_HOST, "the lab cannot be used: %s", strerror(errno));
+	}
 	self[len] = 0;
 	if (junit) {
 		args[n++] = "--rw";
@@ -399,7 +401,7 @@ static int maybe_lab(int argc, char **argv, const char *junit)
 	args[n++] = "policy";
 	for (int i = 1; i < argc; i++)
 		args[n++] = argv[i];
-	return lab_exec("run", args);
+	return lab_exec("run", args); /* NOLINT(clang-analyzer-unix.Malloc): does not come back */
 }
 
 int cmd_policy(int argc, char **argv)
@@ -431,7 +433,7 @@ int cmd_policy(int argc, char **argv)
 		return check_all(argv + 2, (unsigned)argc - 2);
 	status = maybe_lab(argc, argv, junit);
 	if (status >= 0)
-		return status;
+		return status; /* NOLINT(clang-analyzer-unix.Malloc): the process ends */
 	if (junit) {
 		t.junit = fopen(junit, "we");
 		if (!t.junit)

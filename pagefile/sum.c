@@ -24,7 +24,7 @@ __attribute__((target("aes,sse4.1"))) static uint64_t sum_aes(const void *page)
 	__m128i d = _mm_set_epi64x((long long)0xc0ac29b7c97c50dd, 0x3f84d5b5b5470917);
 	const __m128i *at = page, *end = at + PAGEFILE_PAGE / LANE_BYTES;
 
-	for (; at < end; at += 2 * LANES) {
+	for (; at < end; at += (ptrdiff_t)2 * LANES) {
 		a = _mm_aesenc_si128(a, at[0]);
 		b = _mm_aesenc_si128(b, at[1]);
 		c = _mm_aesenc_si128(c, at[2]);
