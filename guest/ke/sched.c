@@ -301,20 +301,42 @@ void ke_set_affinity(KTHREAD *t, u64 mask)
 }
 
 /* DPCs and a pending reschedule, when the level has just gone below DISPATCH. */
+/* => DISPATCH_LEVEL, interrupts on */
+static void do_pending(void)
+{
+	if (this_cpu()->dpc_pending)
+		ke_run_dpcs();
+	if (this_cpu()->need_resched) {
+		spin_lock(&ke_dispatcher_lock);
+		ke_schedule(ke_time_now() >= this_cpu()->quantum_end);
+	}
+}
+
 void ke_check_preempt(void)
 {
 	KIRQL old = irql_now();
 
 	while (cpu_pending() && !this_cpu()->in_dpc) {
 		irql_set(DISPATCH_LEVEL);
-		if (this_cpu()->dpc_pending)
-			ke_run_dpcs();
-		if (this_cpu()->need_resched) {
-			spin_lock(&ke_dispatcher_lock);
-			ke_schedule(ke_time_now() >= this_cpu()->quantum_end);
-		}
+		do_pending();
 		irql_set(old);
 	}
+}
+
+/*
+ * The same at an interrupt's end. Never with interrupts on below DISPATCH_LEVEL: one that comes
+ * right away, again and again (an overdue timer, until its DPC has run), would come back here from
+ * within, and fill the stack.
+ */
+void ke_preempt_interrupted(KIRQL old)
+{
+	while (cpu_pending() && !this_cpu()->in_dpc) {
+		irql_set(DISPATCH_LEVEL);
+		sti();
+		do_pending();
+		cli();
+	}
+	irql_set(old);
 }
 
 _Noreturn void ke_idle(void)

@@ -77,6 +77,8 @@ void ke_tick(bool user);     /* a clock tick found the current thread in user or
 void ke_kick(KTHREAD *t);    /* makes it look at user_pending soon: ends user waits for termination,
 				IPIs a runner */
 void ke_check_preempt(void); /* from an interrupt about to return below DISPATCH */
+/* At the end of an interrupt that came below DISPATCH. => interrupts off, and again on return */
+void ke_preempt_interrupted(KIRQL old);
 
 /* trap.S */
 void ke_switch(u64 *save, u64 load);

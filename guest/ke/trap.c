@@ -211,12 +211,10 @@ static void interrupt(struct ktrap_frame *f)
 		ke_device_interrupt((u8)f->vector);
 	}
 	apic_eoi();
-	irql_set(old);
-	if (old < DISPATCH_LEVEL && cpu_pending()) {
-		sti();
-		ke_check_preempt();
-		cli();
-	}
+	if (old < DISPATCH_LEVEL)
+		ke_preempt_interrupted(old);
+	else
+		irql_set(old);
 }
 
 /* => interrupts off, and again on return */
