@@ -44,18 +44,6 @@ static void load_modules(void)
 		fclose(list);
 }
 
-/* Guest RAM is a memory file: in pages of 2 MB where asked for, it takes one nested fault for what
- * would take 512, and each costs 100 us here. */
-static void large_shared_pages(void)
-{
-	int fd = open("/sys/kernel/mm/transparent_hugepage/shmem_enabled", O_WRONLY | O_CLOEXEC);
-
-	if (fd < 0 || write(fd, "advise", 6) != 6)
-		perror("agent: no large pages for guest RAM");
-	if (fd >= 0)
-		close(fd);
-}
-
 void machine_set_up(void)
 {
 	machine_mount("none", "/dev", "devtmpfs", 0, NULL);
@@ -72,7 +60,6 @@ void machine_set_up(void)
 	symlink("/proc/self/fd/0", "/dev/stdin");
 	symlink("/proc/self/fd/1", "/dev/stdout");
 	symlink("/proc/self/fd/2", "/dev/stderr");
-	large_shared_pages();
 	load_modules();
 	chmod("/dev/kvm", 0666);
 }
