@@ -64,7 +64,7 @@ GUEST_C := hello args exitcode stdin_echo crash guardpage demand_zero protect th
 # The memory calls of ntdll.dll itself:
 GUEST_VM := vm_extended large_pages awe vm_lock vm_copy write_watch vm_advice working_set large_sections vm_fuzz vm_fuzz_shared vm_stack vm_calls aslr seh vm_counters
 GUEST_C += $(GUEST_VM)
-GUEST_C += files pipes pipes_async pool
+GUEST_C += spin files pipes pipes_async pool
 # Processes and jobs:
 GUEST_PROC := proc_create proc_info proc_memory proc_job proc_many proc_orphan proc_stress
 GUEST_C += $(GUEST_PROC)
@@ -120,6 +120,12 @@ $(IMG)/seeds_2gb.exe: tests/guest/seeds.c
 GUEST_EXES += $(IMG)/img_load.exe $(IMG)/seeds_2gb.exe
 guest-tests: $(IMG)/img_load.exe $(IMG)/seeds_2gb.exe
 -include $(GUEST_EXES:.exe=.d)
+
+# --- A native program of tests/cmd/lab.sh ---------------------------------------------------------
+guest-tests: $(B)/tests/halts
+$(B)/tests/halts: tests/cmd/halts.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu17 -O2 $(WARN) $< -o $@
 
 # --- Attacks: one program, many attacks (tests/attacks, tests/policies) --------------------------
 ATTACK_SRCS := $(wildcard tests/attacks/*.c)

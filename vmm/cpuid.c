@@ -4,6 +4,7 @@
  *
  * The rows of edits are a table: leaf, which register, bits to clear, bits to set.
  */
+#include <cpuid.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,11 +55,28 @@ static void topology(struct kvm_cpuid_entry2 *e, const struct vm *vm, unsigned i
 	}
 }
 
+/* Are we on a processor that QEMU translates? Its hypervisor leaf says so. */
+static bool on_emulated_cpu(void)
+{
+	uint32_t eax, ebx, ecx, edx;
+	char name[12];
+
+	__cpuid(1, eax, ebx, ecx, edx);
+	if (!(ecx & 1u << 31))
+		return false;
+	__cpuid(HYPERVISOR_BASE, eax, ebx, ecx, edx);
+	memcpy(name, &ebx, 4);
+	memcpy(name + 4, &ecx, 4);
+	memcpy(name + 8, &edx, 4);
+	return memcmp(name, "TCGTCGTCGTCG", sizeof(name)) == 0;
+}
+
 static uint32_t features(const struct vm *vm)
 {
 	const struct vm_protection *p = &vm->config.protection;
 
-	return (p->level >= LEVEL_KDP ? NTMM_FEATURE_KDP : 0) |
+	return (on_emulated_cpu() ? NTMM_FEATURE_REDELIVERS : 0) |
+	       (p->level >= LEVEL_KDP ? NTMM_FEATURE_KDP : 0) |
 	       (p->vulnerable ? NTMM_FEATURE_VULNERABLE : 0);
 }
 
@@ -106,11 +124,13 @@ int cpuid_setup(struct vm *vm, struct vcpu *vcpu, struct vm_error *err)
 	bool deadline = ioctl(vm->kvm_fd, KVM_CHECK_EXTENSION, KVM_CAP_TSC_DEADLINE_TIMER) > 0;
 	const struct edit edits[] = {
 	    {1, EBX, 0xffff0000u, vcpu->id << 24 | vm->nvcpus << 16},
-	    {1, ECX, 0, 1u << 21 | 1u << 31},			  /* x2APIC, hypervisor */
-	    {1, ECX, 1u << 24, deadline ? 1u << 24 : 0},	  /* TSC deadline timer */
-	    {1, EDX, 0, vm->nvcpus > 1 ? 1u << 28 : 0},		  /* more than one logical CPU */
-	    {4, EAX, 0xffffc000u, 0},				  /* caches are per CPU */
-	    {7, EDX, 1u << 15, 0},				  /* hybrid */
+	    {1, ECX, 0, 1u << 13 | 1u << 21 | 1u << 31}, /* CMPXCHG16B (our host may hide it; each
+							    processor with VMX or SVM has it),
+							    x2APIC, hypervisor */
+	    {1, ECX, 1u << 24, deadline ? 1u << 24 : 0}, /* TSC deadline timer */
+	    {1, EDX, 0, vm->nvcpus > 1 ? 1u << 28 : 0},	 /* more than one logical CPU */
+	    {4, EAX, 0xffffc000u, 0},			 /* caches are per CPU */
+	    {7, EDX, 1u << 15, 0},			 /* hybrid */
 	    {0x80000008u, ECX, 0xf0ffu, (vm->nvcpus - 1) & 0xff}, /* AMD: cores */
 	    {0x8000001eu, EAX, 0xffffffffu, vcpu->id},		  /* AMD: extended APIC id */
 	    {0x8000001eu, EBX, 0xffffu, vcpu->id & 0xff},	  /* one thread a core */

@@ -96,8 +96,14 @@ static bool exit_mmio(struct vcpu *v)
 static bool exit_shutdown(struct vcpu *v)
 {
 	char buf[256];
+	bool reset = v->run->s.regs.sregs.cr3 == 0; /* kvm_amd resets the processor first */
 
-	vm_set_crash(v->vm, VM_END_CRASH, "triple fault: %s", vcpu_where(v, buf, sizeof(buf)));
+	if (reset)
+		vm_set_crash(v->vm, VM_END_CRASH, "triple fault: CPU %u (its registers are lost)",
+			     v->id);
+	else
+		vm_set_crash(v->vm, VM_END_CRASH, "triple fault: %s",
+			     vcpu_where(v, buf, sizeof(buf)));
 	return false;
 }
 

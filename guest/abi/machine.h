@@ -48,6 +48,9 @@
 
 #define NTMM_FEATURE_KDP	1u /* the read-only slots are in force */
 #define NTMM_FEATURE_VULNERABLE 4u /* the vulnerable driver interface is to be offered */
+#define NTMM_FEATURE_REDELIVERS                                               \
+	8u /* the processor may deliver an injected interrupt twice unless an \
+	      exception comes first (QEMU's emulated SVM, 7.2 at least) */
 
 /* Ports. */
 #define NTMM_PORT_SERIAL    0x3f8u /* 16550, output only; string I/O works */

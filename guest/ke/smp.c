@@ -18,7 +18,7 @@ u32 ke_cpu_count = 1;
 u64 ke_ap_stack;
 
 extern const char ap_start[], ap_start_end[];
-extern const u8 trap_stubs[];
+extern const u8 trap_stubs[], trap_stubs_settled[], trap_settle[];
 extern void syscall_entry(void);
 extern u32 syscall_smap;
 _Noreturn void ke_ap_main(void);
@@ -46,7 +46,10 @@ struct descriptor {
 static void init_idt(void)
 {
 	for (u32 v = 0; v < 256; v++) {
-		u64 stub = (u64)trap_stubs + v * STUB_SIZE;
+		bool settle = ke_vbs & NTMM_FEATURE_REDELIVERS && v >= VEC_DEVICE_FIRST;
+		u64 stub = v == VEC_SETTLE
+			       ? (u64)trap_settle
+			       : (u64)(settle ? trap_stubs_settled : trap_stubs) + v * STUB_SIZE;
 
 		idt[v] = (struct idt_entry){
 		    .offset0 = (u16)stub,

@@ -62,6 +62,37 @@ trap_stubs:
 	.set v, v + 1
 	.endr
 
+/*
+ * The same for interrupts under NTMM_FEATURE_REDELIVERS: such a processor keeps the vector it was
+ * told to inject, and delivers it a second time, with interrupts off or not, when it is held up
+ * before the guest's next exception. So an exception comes first; and a second delivery, which can
+ * then only have interrupted a stub at its start, goes back there.
+ */
+	.align 16
+	.global trap_stubs_settled
+trap_stubs_settled:
+	.set v, 0
+	.rept 256
+	.align 16
+	int $0x3f /* VEC_SETTLE */
+	push $0
+	pushq $v
+	jmp settled
+	.set v, v + 1
+	.endr
+settled:
+	push %rax
+	lea trap_stubs_settled(%rip), %rax
+	sub 24(%rsp), %rax /* RIP */
+	neg %rax
+	cmp $16*256, %rax
+	pop %rax
+	jae trap_common
+	add $16, %rsp
+	.global trap_settle
+trap_settle:
+	iretq
+
 trap_common:
 	SAVE_REGS
 	cld

@@ -33,6 +33,9 @@
 #define MAX_ARGS     128
 #define BOOT_SECONDS 180
 #define LARGEST_LAB  4096 /* MB, unless asked for more */
+/* Each CMPXCHG16B of the kernel's allocator would halt all other processors in QEMU's translation.
+ */
+#define NO_CMPXCHG16B ",cx16"
 
 struct args {
 	char *v[MAX_ARGS];
@@ -107,9 +110,9 @@ static void add_machine(struct args *a, const struct lab_options *o, unsigned po
 	add(a, "-append");
 	add(a,
 	    "console=ttyS0 quiet loglevel=3 panic=-1 mitigations=off random.trust_cpu=on "
-	    "tsc=reliable no_timer_check clearcpuid=rep_good init_on_alloc=0 "
+	    "tsc=reliable no_timer_check clearcpuid=rep_good%s init_on_alloc=0 "
 	    "cgroup_disable=memory randomize_kstack_offset=off lab.ports=%u lab.idle=%u",
-	    ports, idle);
+	    o->icount ? "" : NO_CMPXCHG16B, ports, idle);
 	add_share(a, "loose", ",readonly=on");
 	add_share(a, "fresh", ",readonly=on");
 	add_share(a, "rw", "");

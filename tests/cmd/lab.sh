@@ -44,6 +44,12 @@ wait $pid 2>/dev/null
 sleep 1
 run "$lab" run pgrep -f 'sleep 4321'
 verdict "killing the client kills the command" out_is ""
+"$lab" run "$root/build/tests/halts" &
+pid=$!
+run "$ntmm" run "$exe/spin.exe"
+kill -9 $pid
+wait $pid 2>/dev/null
+verdict "interrupts while the lab's processors halt one another" all status_is 0 -- out_is counted
 limit=240
 run "$lab" run --one-shot --memory 512 bash -c 'cat /proc/meminfo; exit 9'
 verdict "a lab of one's own" all status_is 9 -- out_has '^MemTotal: +[34][0-9]{5} kB'
