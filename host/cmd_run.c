@@ -282,7 +282,7 @@ static char *folder_of(const char *path)
 	return slash == path ? strdup("/") : strndup(path, (size_t)(slash - path));
 }
 
-static int run_in_lab(struct run *r, int argc)
+static int run_in_lab(struct run *r, int argc, enum lab_mode mode)
 {
 	char self[PATH_MAX], **args;
 	size_t n = 0;
@@ -310,7 +310,8 @@ static int run_in_lab(struct run *r, int argc)
 	args[n++] = self;
 	for (int i = 0; i < argc; i++)
 		args[n++] = r->argv[i];
-	return lab_exec("run", args); /* NOLINT(clang-analyzer-unix.Malloc): does not come back */
+	return lab_exec(mode, "run",
+			args); /* NOLINT(clang-analyzer-unix.Malloc): does not come back */
 }
 
 /* Does the lab have to do it? -1: no; else a status, when the lab could not be used. */
@@ -322,8 +323,8 @@ static int maybe_lab(struct run *r, int argc)
 
 	if (e)
 		return e;
-	if (mode == LAB_ALWAYS)
-		return run_in_lab(r, argc);
+	if (mode == LAB_ALWAYS || mode == LAB_EPT)
+		return run_in_lab(r, argc, mode);
 	if (kvm_fit(why, sizeof(why)))
 		return -1;
 	if (mode == LAB_NEVER)
@@ -333,7 +334,7 @@ static int maybe_lab(struct run *r, int argc)
 				why);
 	if (!r->o.quiet)
 		complain(0, "%s; running in the lab, which is slower", why);
-	return run_in_lab(r, argc);
+	return run_in_lab(r, argc, mode);
 }
 
 /* ---- pagefiles ---- */

@@ -201,11 +201,11 @@ int policy_apply(const char *path, struct run_options *o); /* of --policy */
 
 /* ---- lab.c ---- */
 
-enum lab_mode { LAB_AUTO, LAB_ALWAYS, LAB_NEVER };
+enum lab_mode { LAB_AUTO, LAB_ALWAYS, LAB_NEVER, LAB_EPT /* its EPT leg, always */ };
 int lab_mode(enum lab_mode *mode); /* from NTMM_LAB; a status after complaining */
 
 /* Runs scripts/lab with this verb and the arguments; returns only if it cannot. */
-int lab_exec(const char *verb, char **args);
+int lab_exec(enum lab_mode mode, const char *verb, char **args);
 bool lab_available(void);
 
 /* ---- doctor.c ---- */

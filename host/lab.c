@@ -1,6 +1,7 @@
 /*
  * Handing over to the lab: a QEMU machine whose Linux has a fit KVM. The lab's own program is
- * scripts/lab beside build/, or lib/ntmm/scripts/lab where ntmm is installed.
+ * scripts/lab beside build/, or lib/ntmm/scripts/lab where ntmm is installed; that of its EPT leg,
+ * scripts/lab-ept, is there in a source tree only.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -13,7 +14,7 @@
 int lab_mode(enum lab_mode *mode)
 {
 	static const char *const names[] = {
-	    [LAB_AUTO] = "auto", [LAB_ALWAYS] = "always", [LAB_NEVER] = "never"};
+	    [LAB_AUTO] = "auto", [LAB_ALWAYS] = "always", [LAB_NEVER] = "never", [LAB_EPT] = "ept"};
 	const char *v = getenv("NTMM_LAB");
 
 	if (getenv("NTMM_IN_LAB")) {
@@ -28,13 +29,13 @@ int lab_mode(enum lab_mode *mode)
 			*mode = (enum lab_mode)i;
 			return 0;
 		}
-	return complain(STATUS_USAGE, "NTMM_LAB=%s: it has to be auto, always or never", v);
+	return complain(STATUS_USAGE, "NTMM_LAB=%s: it has to be auto, always, never or ept", v);
 }
 
-/* Where the lab's program is; false: nowhere. */
-static bool find_lab(char *path, size_t size)
+/* Where a program of the lab is; false: nowhere. */
+static bool find_lab(const char *name, char *path, size_t size)
 {
-	static const char *const places[] = {"../scripts/lab", "../lib/ntmm/scripts/lab"};
+	static const char *const places[] = {"../scripts", "../lib/ntmm/scripts"};
 	char self[4096], *slash;
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 
@@ -46,7 +47,7 @@ static bool find_lab(char *path, size_t size)
 		return false;
 	*slash = 0;
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
-		if ((size_t)snprintf(path, size, "%s/%s", self, places[i]) < size &&
+		if ((size_t)snprintf(path, size, "%s/%s/%s", self, places[i], name) < size &&
 		    access(path, X_OK) == 0)
 			return true;
 	return false;
@@ -56,16 +57,17 @@ bool lab_available(void)
 {
 	char path[4200];
 
-	return find_lab(path, sizeof(path));
+	return find_lab("lab", path, sizeof(path));
 }
 
-int lab_exec(const char *verb, char **args)
+int lab_exec(enum lab_mode mode, const char *verb, char **args)
 {
+	const char *name = mode == LAB_EPT ? "lab-ept" : "lab";
 	char path[4200], **argv;
 	size_t n = 0;
 
-	if (!find_lab(path, sizeof(path)))
-		return complain(STATUS_HOST, "the lab's program scripts/lab is not there");
+	if (!find_lab(name, path, sizeof(path)))
+		return complain(STATUS_HOST, "the lab's program scripts/%s is not there", name);
 	while (args[n])
 		n++;
 	argv = calloc(n + 3, sizeof(*argv));
@@ -87,7 +89,7 @@ int cmd_lab(int argc, char **argv)
 		return complain(STATUS_USAGE, "usage: ntmm lab start|stop|status|shell");
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
 		if (strcmp(argv[1], verbs[i]) == 0)
-			return lab_exec(argv[1], argv + 2);
+			return lab_exec(LAB_ALWAYS, argv[1], argv + 2);
 	return complain(STATUS_USAGE, "ntmm lab %s: it has to be start, stop, status or shell",
 			argv[1]);
 }

@@ -401,7 +401,8 @@ static int maybe_lab(int argc, char **argv, const char *junit)
 	args[n++] = "policy";
 	for (int i = 1; i < argc; i++)
 		args[n++] = argv[i];
-	return lab_exec("run", args); /* NOLINT(clang-analyzer-unix.Malloc): does not come back */
+	return lab_exec(mode, "run",
+			args); /* NOLINT(clang-analyzer-unix.Malloc): does not come back */
 }
 
 int cmd_policy(int argc, char **argv)

@@ -3,8 +3,9 @@
  * after the other, tells what came of them, and switches the machine off.
  *
  * A job is a file /jobs/N (from 1 on, without gaps) of strings that end in zero bytes: its name,
- * the folder it runs in, seconds it may take, its standard input, then program and arguments. It
- * gets a fresh empty folder, JOB_FILES, and at its end everything it left running is killed.
+ * the folder it runs in, seconds it may take, then program and arguments; /jobs/N.in, if there, is
+ * its standard input. It gets a fresh empty folder, JOB_FILES, and at its end everything it left
+ * running is killed.
  *
  * There is one way out, the emulator's debug port: lines of it end up on the emulator's standard
  * output. Bytes of a job's output that are not plain text are written \0ooo, as printf's %b reads
@@ -26,7 +27,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/io.h>
-#include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -44,8 +45,8 @@
 #define STATUS_NO_RUN  127 /* that of a shell */
 
 struct job {
-	const char *name, *folder, *input;
-	size_t input_bytes;
+	const char *name, *folder;
+	char input[48]; /* a path */
 	long seconds;
 	char *argv[MAX_ARGS];
 };
@@ -94,22 +95,14 @@ static int remove_one(const char *path, const struct stat *st, int kind, struct 
 	return remove(path);
 }
 
-/* What the job reads: a memory file, so that nobody has to feed a pipe. */
-static int input_file(const struct job *j)
-{
-	int fd = memfd_create("input", 0);
-
-	if (fd >= 0 && (write(fd, j->input, j->input_bytes) != (ssize_t)j->input_bytes ||
-			lseek(fd, 0, SEEK_SET) != 0))
-		machine_say("cannot write the input of", j->name);
-	return fd;
-}
-
 static void become(const struct job *j, int out, int err)
 {
 	static char *const env[] = {"PATH=/usr/bin:/bin", "HOME=/tmp", "TMPDIR=/tmp",
 				    "NTMM_IN_LAB=1", NULL};
-	int in = input_file(j);
+	int in = open(j->input, O_RDONLY | O_CLOEXEC);
+
+	if (in < 0)
+		in = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
 	setsid();
 	dup2(in, 0);
@@ -213,11 +206,11 @@ static void run_job(const struct job *j)
 /* Takes the file apart, in place. `data` ends in a zero byte that is not the file's. */
 static bool parse_job(char *data, size_t bytes, struct job *j)
 {
-	const char *head[4];
+	const char *head[3];
 	size_t n = 0, argc = 0;
 
 	for (char *s = data; s < data + bytes; s += strlen(s) + 1, n++) {
-		if (n < 4)
+		if (n < 3)
 			head[n] = s;
 		else if (argc < MAX_ARGS - 1)
 			j->argv[argc++] = s;
@@ -228,8 +221,6 @@ static bool parse_job(char *data, size_t bytes, struct job *j)
 	j->name = head[0];
 	j->folder = head[1];
 	j->seconds = strtol(head[2], NULL, 10);
-	j->input = head[3];
-	j->input_bytes = strlen(head[3]);
 	return true;
 }
 
@@ -248,6 +239,7 @@ static bool run_file(unsigned number)
 	n = read(fd, data, sizeof(data) - 1);
 	close(fd);
 	data[n > 0 ? n : 0] = 0;
+	snprintf(job.input, sizeof(job.input), "%s.in", path);
 	if (n > 0 && parse_job(data, (size_t)n, &job))
 		run_job(&job);
 	else
@@ -260,7 +252,10 @@ int main(void)
 	unsigned number = 1;
 
 	machine_set_up();
-	machine_mount("none", "/tmp", "tmpfs", 0, "mode=1777,size=80%");
+	chmod("/tmp", 01777);
+	/* Half of the memory, as the file system the kernel starts with has it, is too little. */
+	if (mount("none", "/", NULL, MS_REMOUNT, "size=80%") < 0)
+		machine_say("cannot enlarge", "/");
 	if (ioperm(DEBUG_PORT, 1, 1) < 0)
 		machine_say("cannot use", "the debug port");
 	put("@ept up\n");
