@@ -4,6 +4,7 @@
  *   bench micro [NAME...]   the rows below
  *   bench page MB           the paging phases over MB megabytes
  *   bench clusters N        one phase: N clusters of 64 KB are read back from the pagefile
+ *   bench levels            phases of what a level of protection can make dearer
  *   bench counters          the kernel's counters, "counter NAME VALUE"
  *   bench null              ends at once
  */
@@ -412,6 +413,42 @@ static int clusters(unsigned n)
 	return 0;
 }
 
+#define LEVEL_FAULTS	2048u
+#define LEVEL_SWITCHES	2000u
+#define LEVEL_PROCESSES 16u
+
+/* Whole operations, whatever they lead to: their calls, page tables and exits are in the figures.
+ */
+static int levels(void)
+{
+	char *at = commit(LEVEL_FAULTS);
+	HANDLE thread;
+
+	if (!at || run_program("null.exe", 2) == UNABLE)
+		return 1;
+	phase_begin("fault");
+	touch_write(at, LEVEL_FAULTS);
+	phase_end(LEVEL_FAULTS);
+	release(at);
+
+	ping = CreateEventA(NULL, FALSE, FALSE, NULL);
+	pong = CreateEventA(NULL, FALSE, FALSE, NULL);
+	thread = CreateThread(NULL, 0, answer, (void *)(uintptr_t)(LEVEL_SWITCHES / 2), 0, NULL);
+	phase_begin("switch");
+	for (unsigned i = 0; i < LEVEL_SWITCHES / 2; i++) {
+		SetEvent(ping);
+		WaitForSingleObject(pong, INFINITE);
+	}
+	phase_end(LEVEL_SWITCHES);
+	WaitForSingleObject(thread, INFINITE);
+
+	phase_begin("process");
+	if (run_program("null.exe", LEVEL_PROCESSES) == UNABLE)
+		return 1;
+	phase_end(LEVEL_PROCESSES);
+	return 0;
+}
+
 static int print_counters(void)
 {
 	struct ntmm_counters c = counters();
@@ -435,8 +472,10 @@ int main(int argc, char **argv)
 		return page(n);
 	if (strcmp(mode, "clusters") == 0)
 		return clusters(n);
+	if (strcmp(mode, "levels") == 0)
+		return levels();
 	if (strcmp(mode, "counters") == 0)
 		return print_counters();
-	printf("usage: bench micro [NAME...] | page MB | clusters N | counters | null\n");
+	printf("usage: bench micro [NAME...] | page MB | clusters N | levels | counters | null\n");
 	return 2;
 }
