@@ -7,7 +7,7 @@
 
 enum { FILE_MAX = 200000, ROUNDS = 15, CALLS = 80 };
 
-static const char name[] = "crt_streamfuzz.tmp";
+static char name[300];
 static unsigned char model[FILE_MAX], piece[FILE_MAX];
 static long length, position;
 static int append, round_number;
@@ -169,6 +169,8 @@ static void one_round(void)
 
 int main(void)
 {
+	/* Not on a folder of the host: each call of an unbuffered stream would be a wait for it. */
+	snprintf(name, sizeof(name), "%s\\crt_streamfuzz.tmp", getenv("TEMP"));
 	for (round_number = 0; round_number < ROUNDS && !checks_failed; round_number++) {
 		seed = (unsigned)round_number * 7919 + 1;
 		one_round();
