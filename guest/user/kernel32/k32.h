@@ -59,4 +59,18 @@ BOOL is_console(HANDLE h);
 void init_command_line(void);
 void init_unhandled_filter(void);
 
+/* ---- file.c ---- */
+
+/* Waits for a request on an asynchronous handle that was made without an OVERLAPPED. */
+NTSTATUS settle(HANDLE h, NTSTATUS status, PIO_STATUS_BLOCK iosb);
+
+/* ---- sysinfo.c ---- */
+
+BOOL system_memory(SYSTEM_BASIC_INFORMATION *b, SYSTEM_PERFORMANCE_INFORMATION *p);
+
+/* ---- locale.c ---- */
+
+#define ENGLISH 0x409 /* the locale there is: English (United States) */
+BOOL known_locale(LPCWSTR name);
+
 #endif
