@@ -192,6 +192,18 @@ static NTSTATUS ask_mm(struct fcb *b, const struct open_request *rq)
 	return STATUS_SUCCESS;
 }
 
+/*
+ * Images stay in memory for the next use. The host tells with every name that is looked up whether
+ * the file is still the one it was (qid.version: a mix of modification time and size), so a file
+ * that somebody changed there is read anew by the next program started from it, at no request more.
+ * An image in use stays as it is until it is not. Asked without our locks; true: nothing old is
+ * kept.
+ */
+static bool drop_old_image(struct fcb *b)
+{
+	return MmCanFileBeWritten(&b->section);
+}
+
 /* One try, under fs_lock; the lock is dropped and taken again around ask_mm(). */
 static NTSTATUS try_open(struct p9_session *s, struct host_path *path,
 			 const struct open_request *rq, bool writable, struct FILE_OBJECT **file,
@@ -206,13 +218,21 @@ static NTSTATUS try_open(struct p9_session *s, struct host_path *path,
 		if (!b)
 			return STATUS_NO_MEMORY;
 		if (b->section.data || b->section.image) {
+			bool changed = b->version != l.qid.version;
+
 			mutex_unlock(&fs_lock);
 			status = ask_mm(b, rq);
+			if (changed)
+				changed = !drop_old_image(b);
 			mutex_lock(&fs_lock);
+			if (!changed)
+				b->version = l.qid.version;
 			if (status != STATUS_SUCCESS) {
 				fcb_put(b);
 				return status;
 			}
+		} else {
+			b->version = l.qid.version;
 		}
 		if (!writable && changes_drive(rq)) {
 			fcb_put(b);
