@@ -266,6 +266,8 @@ MMPTE *mm_make_pte(struct address_space *as, u64 va);		    /* NULL: no memory */
 MMPTE *mm_find_large(struct address_space *as, u64 va, u64 *bytes); /* PDE/PPE of a large page */
 /* Next va >= va whose page table exists, or end; for walks over sparse ranges. */
 u64 mm_skip_absent(struct address_space *as, u64 va, u64 end);
+/* The next entry of a table from i on, before end, that is not zero; or end. */
+u32 mm_next_used(const MMPTE *table, u32 i, u32 end);
 /* After PTEs went to zero: frees tables that are empty in [start, end). */
 void mm_free_empty_tables(struct address_space *as, u64 start, u64 end);
 static inline pfn_t pte_table_frame(const MMPTE *pte)
