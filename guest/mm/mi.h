@@ -500,6 +500,13 @@ void mm_wait_for_writes(struct control_area *ca, u64 first, u64 end);
 /* Dirty bits of these pages in every view of ca, in every process. => PASSIVE, A not held */
 void mm_harvest_all(struct control_area *ca, u64 first, u64 count);
 
+/* ---- known.c: \KnownDlls ---- */
+#define MM_KNOWN_DLLS "\\KnownDlls\\"
+void mm_init_known_dlls(void);
+/* A section is about to be opened by this name: if it is one of \KnownDlls it is there then.
+ * Another name is none of its business. => PASSIVE, no locks */
+void mm_want_known_dll(const u16 *path, u32 chars, bool fold);
+
 /* ---- sharing.c: what the host is told of images ---- */
 void mm_init_sharing(void);
 void mm_name_image(struct control_area *ca);   /* => PASSIVE, no locks */
