@@ -194,6 +194,7 @@ enum pfn_state {
 #define PFN_F_KERNEL	0x10 /* page table, pool, stack, database: no PTE to find */
 #define PFN_F_DELETED	0x20 /* its PTE is gone: free it when the last reference goes */
 #define PFN_F_NOPAGE	0x40 /* part of a large page or AWE: never paged */
+#define PFN_F_AHEAD	0x80 /* read in beside another and not yet used */
 
 struct inpage;
 typedef struct MMPFN { /* all: F */
@@ -377,9 +378,9 @@ void mm_commit_limit_add(u64 pages);
 
 /*
  * ---- page-in (pagein.c) ----
- * One read of up to 16 neighbouring pages. Whoever finds a page READING waits for the same one.
+ * One read of up to MM_CLUSTER neighbouring pages. Whoever finds a page READING waits for the same one.
  */
-#define MM_CLUSTER 16u
+#define MM_CLUSTER 32u
 struct inpage {
 	struct pageio io;
 	KEVENT done;
@@ -400,6 +401,16 @@ void mm_init_pagein(void);
 struct inpage *mm_get_inpage(void); /* => F; NULL: all in use */
 void mm_put_inpage(struct inpage *in);
 void mm_inpage_add(struct inpage *in, MMPTE *pte, bool prototype);
+/* A page in transition is used: what that says of reading ahead. => A, F */
+static inline void mm_note_use(struct address_space *as, MMPFN *f)
+{
+	if (f->flags & PFN_F_AHEAD) {
+		f->flags &= (u8)~PFN_F_AHEAD;
+		as->ahead_used++;
+	}
+}
+/* The neighbours of *pte within [*lo, *hi) that a read for it should bring along. => A, F */
+void mm_choose_cluster(struct address_space *as, const MMPTE *pte, MMPTE **lo, MMPTE **hi);
 void mm_inpage_finish(struct inpage *in);
 
 /*
