@@ -17,7 +17,7 @@ GUEST_SRCS := \
 	guest/mm/debugctl.c \
 	guest/mm/extended.c guest/mm/largepage.c guest/mm/largesect.c guest/mm/wsquery.c guest/mm/awe.c \
 	guest/mm/lock.c guest/mm/readwrite.c guest/mm/watch.c guest/mm/reset.c \
-	guest/mm/setinfo.c guest/mm/wslimits.c guest/mm/sharing.c \
+	guest/mm/setinfo.c guest/mm/wslimits.c guest/mm/sharing.c guest/mm/known.c \
 	guest/ps/process.c guest/ps/thread.c guest/ps/start.c guest/ps/except.c guest/ps/calls.c \
 	guest/ps/create.c guest/ps/info.c guest/ps/psinfo.c guest/ps/pssetinfo.c guest/ps/threadinfo.c \
 	guest/ps/mitigation.c guest/ps/job.c guest/ps/jobinfo.c guest/ps/jobtime.c \

@@ -60,7 +60,7 @@ check: $(CHECK_PROGS)
 
 # --- Guest programs: Win64 .exe, as a user would build them --------------------------------------
 GUEST_C := hello args exitcode stdin_echo crash guardpage demand_zero protect threads commit_limit \
-	stack inpage_error corrupt hog objects conditions pte_states
+	stack inpage_error corrupt hog objects conditions pte_states page_cluster
 # The memory calls of ntdll.dll itself:
 GUEST_VM := vm_extended large_pages awe vm_lock vm_copy write_watch vm_advice working_set large_sections vm_fuzz vm_fuzz_shared vm_stack vm_calls aslr seh vm_counters
 GUEST_C += $(GUEST_VM)
@@ -70,7 +70,7 @@ GUEST_PROC := proc_create proc_info proc_memory proc_job proc_many proc_orphan p
 GUEST_C += $(GUEST_PROC)
 $(foreach test,$(GUEST_PROC),$(eval GUEST_LIBS_$(test) := -lntdll -lpsapi))
 # Sections, views, images:
-GUEST_SECT := sect_create sect_views sect_files mapped sharing seeds proc_returns
+GUEST_SECT := sect_create sect_views sect_files mapped sharing seeds proc_returns known_dlls rerun
 GUEST_C += $(GUEST_SECT)
 $(foreach test,$(GUEST_SECT),$(eval GUEST_LIBS_$(test) := -lntdll -lpsapi))
 # The C library (in a folder of their own: crt/stdio.exe):
@@ -84,7 +84,9 @@ GUEST_LIBS_pipes_async := -lntdll
 GUEST_LIBS_corrupt := -lntdll
 GUEST_LIBS_objects := -lntdll
 GUEST_LIBS_pte_states := -lntdll
+GUEST_LIBS_page_cluster := -lntdll
 GUEST_EXES := $(GUEST_C:%=$(B)/tests/guest/%.exe) $(GUEST_CXX:%=$(B)/tests/guest/%.exe)
+GUEST_EXES += $(B)/tests/guest/ends_with_7.exe $(B)/tests/guest/ends_with_8.exe
 
 guest-tests: $(GUEST_EXES)
 $(GUEST_C:%=$(B)/tests/guest/%.exe): $(B)/tests/guest/%.exe: tests/guest/%.c
@@ -93,6 +95,10 @@ $(GUEST_C:%=$(B)/tests/guest/%.exe): $(B)/tests/guest/%.exe: tests/guest/%.c
 $(GUEST_CXX:%=$(B)/tests/guest/%.exe): $(B)/tests/guest/%.exe: tests/guest/%.cpp
 	@mkdir -p $(@D)
 	$(MINGW:gcc=g++) -O2 -Wall -Wextra -Werror $(DEPFLAGS) -MF $(@:.exe=.d) -I. $< -static -o $@
+# One program, but for a number in it:
+$(B)/tests/guest/ends_with_%.exe: tests/guest/ends_with.c
+	@mkdir -p $(@D)
+	$(MINGW) -O2 -Wall -Wextra -Werror -nostdlib -e start -DEND_CODE=$* $< -lkernel32 -o $@
 # Two DLLs that import each other, and a program that imports one when it is first called.
 IMG := $(B)/tests/guest
 DLLTOOL := $(MINGW:gcc=dlltool)

@@ -1,8 +1,9 @@
 /*
  * Pool: nonpaged kernel memory. Blocks up to half a page come from pages cut into equal blocks (one
  * list of pages with free blocks a size class); larger ones are whole pages at system PTEs. A page
- * of small blocks begins with its header; a large block's length is kept in a table of its own,
- * where an overrun cannot change it. Lock: pool_lock (leaf).
+ * of small blocks begins with its header, and goes when its last block is freed, unless it is the
+ * only one of its class with room: the next block would need it again; a large block's length is
+ * kept in a table of its own, where an overrun cannot change it. Lock: pool_lock (leaf).
  */
 #include "guest/mm/mi.h"
 
@@ -155,7 +156,8 @@ void ExFreePool(void *p)
 	MmCounters.pool_bytes -= class_size[page->class];
 	if (page->used-- == page->capacity)
 		list_push_front(&partial[page->class], &page->entry);
-	if (!page->used) {
+	if (!page->used && (page->entry.next != &partial[page->class] ||
+			    page->entry.prev != &partial[page->class])) {
 		list_remove(&page->entry);
 		page->magic = 0;
 		KeReleaseSpinLock(&pool_lock, old);

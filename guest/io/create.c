@@ -192,31 +192,55 @@ static NTSTATUS ask_mm(struct fcb *b, const struct open_request *rq)
 	return STATUS_SUCCESS;
 }
 
-/* One try, under fs_lock; the lock is dropped and taken again around ask_mm(). */
+/*
+ * What mm has to say to the open of a file it knows: its lock is taken, ours is dropped meanwhile.
+ *
+ * Images stay in memory for the next use. The host tells with every name that is looked up whether
+ * the file is still the one it was (qid.version: a mix of modification time and size), so a file
+ * that somebody changed there is read anew by the next program started from it, at no request more.
+ * An image in use stays as it is until it is not. *again: nothing but the image kept the file open;
+ * it is to be opened anew.
+ */
+static NTSTATUS settle_with_mm(struct fcb *b, u32 version, const struct open_request *rq,
+			       bool *again)
+{
+	bool changed = b->version != version, dropped = false;
+	NTSTATUS status;
+
+	mutex_unlock(&fs_lock);
+	status = ask_mm(b, rq);
+	if (changed)
+		dropped = MmCanFileBeWritten(&b->section);
+	mutex_lock(&fs_lock);
+	if (dropped)
+		b->version = version;
+	*again = dropped && b->references == 1;
+	return status;
+}
+
+/* One try, under fs_lock; the lock is dropped and taken again around settle_with_mm(). */
 static NTSTATUS try_open(struct p9_session *s, struct host_path *path,
 			 const struct open_request *rq, bool writable, struct FILE_OBJECT **file,
-			 u32 *information)
+			 u32 *information, bool *again)
 {
 	struct lookup l;
 	struct fcb *b;
 	NTSTATUS status = lookup_path(s, path, &l);
 
+	*again = false;
 	if (status == STATUS_SUCCESS) {
 		b = fcb_get(s, &l);
 		if (!b)
 			return STATUS_NO_MEMORY;
-		if (b->section.data || b->section.image) {
-			mutex_unlock(&fs_lock);
-			status = ask_mm(b, rq);
-			mutex_lock(&fs_lock);
-			if (status != STATUS_SUCCESS) {
-				fcb_put(b);
-				return status;
-			}
-		}
-		if (!writable && changes_drive(rq)) {
+		if (b->section.data || b->section.image)
+			status = settle_with_mm(b, l.qid.version, rq, again);
+		else
+			b->version = l.qid.version;
+		if (status == STATUS_SUCCESS && !writable && changes_drive(rq))
+			status = STATUS_ACCESS_DENIED;
+		if (status != STATUS_SUCCESS || *again) {
 			fcb_put(b);
-			return STATUS_ACCESS_DENIED;
+			return status;
 		}
 		return open_existing(b, path, rq, writable, file, information);
 	}
@@ -241,16 +265,16 @@ NTSTATUS disk_open(char letter, struct host_path *path, const struct open_reques
 		own.access |= writable ? FILE_ALL_ACCESS : IoFileType.generic_read;
 	}
 	for (u32 i = 0; i < TRIES; i++) {
-		bool raced;
+		bool raced, again;
 
 		mutex_lock(&fs_lock);
-		status = try_open(s, path, &own, writable, file, information);
+		status = try_open(s, path, &own, writable, file, information, &again);
 		mutex_unlock(&fs_lock);
 		raced = disposition[own.disposition].open && disposition[own.disposition].create &&
 			(status == STATUS_OBJECT_NAME_COLLISION ||
 			 status == STATUS_OBJECT_NAME_NOT_FOUND);
-		if (!raced)
-			break;
+		if (!raced && !(again && status == STATUS_SUCCESS))
+			return status;
 	}
-	return status;
+	return status == STATUS_SUCCESS ? STATUS_SHARING_VIOLATION : status;
 }

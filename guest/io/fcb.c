@@ -12,23 +12,10 @@
 
 struct mutex fs_lock;
 static struct list table[BUCKETS];
-
-void fs_init(void)
-{
-	mutex_init(&fs_lock);
-	pipe_init();
-	pending_init();
-	for (u32 i = 0; i < BUCKETS; i++)
-		list_init(&table[i]);
-}
-
-bool fs_drive(char letter)
-{
-	return p9_drive(letter);
-}
+static bool writable[26]; /* drives */
 
 /* drive.L=rw in the run block; the letter in either case. */
-bool fs_drive_writable(char letter)
+static bool told_writable(char letter)
 {
 	char key[] = "drive.X";
 	const char *value;
@@ -40,6 +27,27 @@ bool fs_drive_writable(char letter)
 		value = runblock_get(key);
 	}
 	return value && strcmp(value, "rw") == 0;
+}
+
+void fs_init(void)
+{
+	mutex_init(&fs_lock);
+	pipe_init();
+	pending_init();
+	for (u32 i = 0; i < BUCKETS; i++)
+		list_init(&table[i]);
+	for (char letter = 'A'; letter <= 'Z'; letter++)
+		writable[letter - 'A'] = told_writable(letter);
+}
+
+bool fs_drive(char letter)
+{
+	return p9_drive(letter);
+}
+
+bool fs_drive_writable(char letter)
+{
+	return letter >= 'A' && letter <= 'Z' && writable[letter - 'A'];
 }
 
 static struct list *bucket(const struct p9_session *s, u64 inode)
@@ -56,7 +64,7 @@ struct fcb *fcb_get(struct p9_session *s, struct lookup *l)
 	{
 		b = CONTAINER_OF(e, struct fcb, entry);
 		if (b->session == s && b->inode == l->qid.path) {
-			p9_clunk(s, l->fid);
+			p9_clunk_later(s, l->fid);
 			b->references++;
 			return b;
 		}
@@ -69,6 +77,7 @@ struct fcb *fcb_get(struct p9_session *s, struct lookup *l)
 	b->references = 1;
 	b->session = s;
 	b->inode = l->qid.path;
+	b->version = l->qid.version;
 	b->directory = l->qid.type & P9_QTDIR;
 	b->fid = l->fid;
 	b->read_fid = b->write_fid = P9_NOFID;

@@ -81,7 +81,8 @@ struct fcb {
 	struct list entry; /* in the table; N. Not in it: deleted */
 	u32 references;	   /* file objects; N */
 	struct p9_session *session;
-	u64 inode; /* the host's qid.path; I */
+	u64 inode;   /* the host's qid.path; I */
+	u32 version; /* qid.version when the image mm may keep of it was known to be good; N */
 	bool directory;
 	bool delete_pending; /* N */
 	u32 opens;	     /* file objects not cleaned up; N */

@@ -7,7 +7,8 @@
  * free record (waiting for one if need be), sends, sleeps on the record's event until the DPC has
  * taken the reply off the ring.
  *
- * Locks: session.lock (spin) covers the ring, the records' busy flags and the fid bitmap.
+ * Locks: session.lock (spin) covers the ring, `waiting`, the records' busy flags and the fid
+ * bitmap.
  */
 #include "guest/io/p9.h"
 #include "guest/io/device.h"
@@ -31,6 +32,7 @@ struct p9_session {
 	u32 msize;
 	struct p9_qid root;
 	u32 next_fid;
+	bool waiting; /* a request the host has not been told of */
 	u8 fids[MAX_FIDS / 8];
 };
 
@@ -85,6 +87,16 @@ static void free_fid(struct p9_session *s, u32 fid)
 	KeReleaseSpinLock(&s->lock, irql);
 }
 
+/* The message's length, in it and in its segment. */
+static void finish_request(struct p9_call *c, u32 payload_bytes, struct vq_seg *seg)
+{
+	u32 size = c->out.at;
+
+	c->out.at = 0;
+	p9_put(&c->out, size + payload_bytes, 4);
+	*seg = (struct vq_seg){MmGetPhysicalAddress(c->tx), size};
+}
+
 void p9_clunk(struct p9_session *s, u32 fid)
 {
 	struct p9_call *c;
@@ -96,6 +108,34 @@ void p9_clunk(struct p9_session *s, u32 fid)
 	p9_run(c, NULL, 0, false, 0, 0);
 	p9_end(c);
 	free_fid(s, fid); /* whatever the answer was, the fid is gone */
+}
+
+/* The message waits in the ring, without a notification of its own, for the next one that is sent;
+ * the reply is taken by the DPC. One may wait so: a second takes the first along. */
+void p9_clunk_later(struct p9_session *s, u32 fid)
+{
+	struct p9_call *c = p9_begin(s, P9_CLUNK);
+	struct vq_seg seg[2];
+	KIRQL irql;
+
+	p9_put(&c->out, fid, 4);
+	c->forget = true;
+	c->fid = fid;
+	finish_request(c, 0, seg);
+	seg[1] = (struct vq_seg){MmGetPhysicalAddress(c->rx), P9_CALL_BYTES};
+	irql = KeAcquireSpinLock(&s->lock);
+	if (vq_add(&s->q, seg, 1, 1, c)) {
+		if (s->waiting)
+			vq_kick(&s->q);
+		s->waiting = !s->waiting;
+		c = NULL;
+	}
+	KeReleaseSpinLock(&s->lock, irql);
+	if (c) { /* the ring is full: as usual */
+		c->forget = false;
+		p9_end(c);
+		p9_clunk(s, fid);
+	}
 }
 
 NTSTATUS p9_walk(struct p9_session *s, u32 fid, u32 newfid, const struct p9_name *name, u32 n,
@@ -173,8 +213,10 @@ static bool send(struct p9_call *c, const struct vq_seg *seg, u32 out, u32 in)
 		KIRQL irql = KeAcquireSpinLock(&s->lock);
 		bool sent = vq_add(&s->q, seg, out, in, c), broken = s->dev.broken;
 
-		if (sent)
+		if (sent) {
 			vq_kick(&s->q);
+			s->waiting = false;
+		}
 		KeReleaseSpinLock(&s->lock, irql);
 		if (sent || broken)
 			return sent;
@@ -186,15 +228,12 @@ NTSTATUS p9_run(struct p9_call *c, const struct vq_seg *payload, u32 nseg, bool 
 		u32 payload_bytes, u32 reply_header)
 {
 	struct vq_seg seg[P9_MAX_SEGS + 2];
-	u32 out = 1, in = 1, size, error;
+	u32 out = 1, in = 1, error;
 	u16 tag = c->type == P9_VERSION ? P9_NOTAG : c->tag;
 
 	if (c->out.bad || nseg > P9_MAX_SEGS)
 		return STATUS_NAME_TOO_LONG;
-	size = c->out.at;
-	c->out.at = 0;
-	p9_put(&c->out, size + (payload_out ? payload_bytes : 0), 4);
-	seg[0] = (struct vq_seg){MmGetPhysicalAddress(c->tx), size};
+	finish_request(c, payload_out ? payload_bytes : 0, seg);
 	if (payload_out) {
 		memcpy(&seg[out], payload, nseg * sizeof *seg);
 		out += nseg;
@@ -214,6 +253,20 @@ NTSTATUS p9_run(struct p9_call *c, const struct vq_seg *payload, u32 nseg, bool 
 	return error ? p9_status(error) : STATUS_SUCCESS;
 }
 
+/* => s->lock */
+static void call_done(struct p9_call *c)
+{
+	struct p9_session *s = c->session;
+
+	if (!c->forget) {
+		KeSetEvent(&c->done);
+		return;
+	}
+	c->forget = c->busy = false;
+	s->fids[c->fid / 8] &= (u8) ~(1u << c->fid % 8);
+	KeReleaseSemaphore(&s->free_calls, 1, NULL);
+}
+
 static void p9_dpc(void *context)
 {
 	struct p9_session *s = context;
@@ -224,11 +277,11 @@ static void p9_dpc(void *context)
 	do {
 		while ((c = vq_pop(&s->q, &bytes))) {
 			c->arrived = bytes;
-			KeSetEvent(&c->done);
+			call_done(c);
 		}
 	} while (!vq_rearm(&s->q));
 	while (s->dev.broken && (c = vq_reclaim(&s->q)))
-		KeSetEvent(&c->done); /* with nothing arrived: an error */
+		call_done(c); /* with nothing arrived: an error */
 	spin_unlock(&s->lock);
 }
 

@@ -30,6 +30,9 @@ u32 p9_new_fid(struct p9_session *s);
 NTSTATUS p9_walk(struct p9_session *s, u32 fid, u32 newfid, const struct p9_name *name, u32 n,
 		 u32 *walked, struct p9_qid *qid);
 void p9_clunk(struct p9_session *s, u32 fid);
+/* The same for a fid that is not open, at no cost of its own: the host hears of it with the next
+ * request. */
+void p9_clunk_later(struct p9_session *s, u32 fid);
 NTSTATUS p9_getattr(struct p9_session *s, u32 fid, struct p9_attr *a);
 
 #define P9_SET_MODE  0x001u
@@ -77,6 +80,8 @@ struct p9_call {
 	u8 type;
 	u16 tag;
 	bool busy;
+	bool forget; /* nobody waits: a clunk of `fid` */
+	u32 fid;
 	u32 arrived; /* bytes of the reply */
 	u8 *tx, *rx;
 	struct p9_cursor out, in;

@@ -15,6 +15,7 @@ static u32 idle_count;
 void mm_init_sections(void)
 {
 	mutex_init(&ca_lock);
+	mm_init_known_dlls();
 	list_init(&idle_images);
 }
 

@@ -191,6 +191,7 @@ static NTSTATUS on_transition(struct fault *f)
 		mm_wait_for_read(f->as, p, old);
 		return FAULT_AGAIN;
 	}
+	mm_note_use(f->as, &mm_pfn[p]);
 	pfn_activate(p);
 	KeReleaseSpinLock(&pfn_lock, old);
 	add_valid(f, p, prot);
@@ -201,15 +202,13 @@ static NTSTATUS on_transition(struct fault *f)
 /* Reads for `pte` under F and A, both dropped. lo..hi: where neighbours may be looked for. */
 static NTSTATUS read_in(struct fault *f, MMPTE *pte, MMPTE *lo, MMPTE *hi, bool proto, KIRQL irql)
 {
-	MMPTE *group = (MMPTE *)ALIGN_DOWN((u64)pte, MM_CLUSTER * sizeof(MMPTE));
 	NTSTATUS st;
 
 	if (f->single) {
 		lo = pte;
 		hi = pte + 1;
 	} else {
-		lo = MAX(lo, group);
-		hi = MIN(hi, group + MM_CLUSTER);
+		mm_choose_cluster(f->as, pte, &lo, &hi);
 	}
 	st = mm_page_in(f->as, pte, lo, hi, proto, irql);
 	if (st == STATUS_MM_RETRY_SINGLE)
@@ -277,6 +276,7 @@ static NTSTATUS make_prototype_valid(struct fault *f, MMPTE *proto, KIRQL irql, 
 			mm_wait_for_read(f->as, p, irql);
 			return FAULT_AGAIN;
 		}
+		mm_note_use(f->as, &mm_pfn[p]);
 		pfn_activate(p);
 		*proto = (u64)p << PAGE_SHIFT | PTE_VALID;
 		counter_inc(MmCounters.faults_transition);
@@ -316,6 +316,31 @@ static NTSTATUS make_prototype_valid(struct fault *f, MMPTE *proto, KIRQL irql, 
 	return STATUS_SUCCESS;
 }
 
+#define AROUND 16u /* pages; as views of images begin at 64 KB, these are in one page table */
+
+/* Pages of an image beside the one that was touched, which others have in use right now, become
+ * valid here too: a new process touches most of them a moment later. They count as not yet used
+ * (no accessed bit), so a trim takes them first. => A, F */
+static void map_around(struct fault *f, u32 prot)
+{
+	struct control_area *ca = f->vad->ca;
+	u64 page = (u64)(vad_proto(f->vad, f->va) - ca->proto);
+	struct subsection *s = mm_subsection_of(ca, page);
+	u64 lo = MAX(ALIGN_DOWN(page, AROUND), s->first);
+	u64 hi = MIN(ALIGN_DOWN(page, AROUND) + AROUND, s->first + s->pages);
+	MMPTE fresh = pte_valid(0, prot) & ~PTE_ACCESSED;
+
+	for (u64 i = lo; i < hi; i++) {
+		MMPTE *pte = f->pte - page + i, shared = ca->proto[i];
+
+		if (i == page || *pte || !(shared & PTE_VALID))
+			continue;
+		mm_pfn[pte_pfn(shared)].share++;
+		pte_set(pte, fresh | (shared & PTE_FRAME));
+		f->as->ws_pages++;
+	}
+}
+
 static NTSTATUS on_prototype(struct fault *f)
 {
 	u32 prot = *f->pte		       ? pte_prot(*f->pte)
@@ -335,6 +360,8 @@ static NTSTATUS on_prototype(struct fault *f)
 	st = make_prototype_valid(f, vad_proto(f->vad, f->va), old, &p, &dropped);
 	if (dropped)
 		return st;
+	if (!st && !*f->pte && f->vad->type == VAD_IMAGE)
+		map_around(f, prot);
 	KeReleaseSpinLock(&pfn_lock, old);
 	if (st)
 		return st;

@@ -194,6 +194,7 @@ enum pfn_state {
 #define PFN_F_KERNEL	0x10 /* page table, pool, stack, database: no PTE to find */
 #define PFN_F_DELETED	0x20 /* its PTE is gone: free it when the last reference goes */
 #define PFN_F_NOPAGE	0x40 /* part of a large page or AWE: never paged */
+#define PFN_F_AHEAD	0x80 /* read in beside another and not yet used */
 
 struct inpage;
 typedef struct MMPFN { /* all: F */
@@ -266,6 +267,8 @@ MMPTE *mm_make_pte(struct address_space *as, u64 va);		    /* NULL: no memory */
 MMPTE *mm_find_large(struct address_space *as, u64 va, u64 *bytes); /* PDE/PPE of a large page */
 /* Next va >= va whose page table exists, or end; for walks over sparse ranges. */
 u64 mm_skip_absent(struct address_space *as, u64 va, u64 end);
+/* The next entry of a table from i on, before end, that is not zero; or end. */
+u32 mm_next_used(const MMPTE *table, u32 i, u32 end);
 /* After PTEs went to zero: frees tables that are empty in [start, end). */
 void mm_free_empty_tables(struct address_space *as, u64 start, u64 end);
 static inline pfn_t pte_table_frame(const MMPTE *pte)
@@ -375,9 +378,9 @@ void mm_commit_limit_add(u64 pages);
 
 /*
  * ---- page-in (pagein.c) ----
- * One read of up to 16 neighbouring pages. Whoever finds a page READING waits for the same one.
+ * One read of up to MM_CLUSTER neighbouring pages. Whoever finds a page READING waits for the same one.
  */
-#define MM_CLUSTER 16u
+#define MM_CLUSTER 32u
 struct inpage {
 	struct pageio io;
 	KEVENT done;
@@ -398,6 +401,16 @@ void mm_init_pagein(void);
 struct inpage *mm_get_inpage(void); /* => F; NULL: all in use */
 void mm_put_inpage(struct inpage *in);
 void mm_inpage_add(struct inpage *in, MMPTE *pte, bool prototype);
+/* A page in transition is used: what that says of reading ahead. => A, F */
+static inline void mm_note_use(struct address_space *as, MMPFN *f)
+{
+	if (f->flags & PFN_F_AHEAD) {
+		f->flags &= (u8)~PFN_F_AHEAD;
+		as->ahead_used++;
+	}
+}
+/* The neighbours of *pte within [*lo, *hi) that a read for it should bring along. => A, F */
+void mm_choose_cluster(struct address_space *as, const MMPTE *pte, MMPTE **lo, MMPTE **hi);
 void mm_inpage_finish(struct inpage *in);
 
 /*
@@ -497,6 +510,13 @@ NTSTATUS mm_find_image_export(struct control_area *ca, const char *name, u32 *rv
 void mm_wait_for_writes(struct control_area *ca, u64 first, u64 end);
 /* Dirty bits of these pages in every view of ca, in every process. => PASSIVE, A not held */
 void mm_harvest_all(struct control_area *ca, u64 first, u64 count);
+
+/* ---- known.c: \KnownDlls ---- */
+#define MM_KNOWN_DLLS "\\KnownDlls\\"
+void mm_init_known_dlls(void);
+/* A section is about to be opened by this name: if it is one of \KnownDlls it is there then.
+ * Another name is none of its business. => PASSIVE, no locks */
+void mm_want_known_dll(const u16 *path, u32 chars, bool fold);
 
 /* ---- sharing.c: what the host is told of images ---- */
 void mm_init_sharing(void);

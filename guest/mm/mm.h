@@ -70,7 +70,9 @@ struct address_space {
 	u64 trim_hand;			/* vpn where the next trim goes on; A */
 	u64 bottom_up, top_down;	/* where searches for free addresses begin; immutable */
 	bool dying;
-	struct list all; /* every address space; mm's list lock */
+	struct list all;       /* every address space; mm's list lock */
+	u32 ahead, ahead_used; /* pages read beside another since it was last looked, and used; A */
+	u8 cluster_shift;      /* reads are for MM_CLUSTER >> this pages; A */
 };
 
 /* Boot: start_info is PVH's; builds page tables, PFN database, pool. */

@@ -1,15 +1,23 @@
 /*
- * Page-in from the pagefiles: one read brings the page and those of its 16-page neighbourhood that
+ * Page-in from the pagefiles: one read brings the page and those of its 32-page neighbourhood that
  * lie beside it in the pagefile, because the writer put them there together.
  *
  *   1. (A, F held) pick the run, take frames, mark each PTE transition and its frame READING
  *   2. drop the locks, submit, wait; others who touch these pages wait for the same event
  *   3. (F) the frames settle on the standby list; whoever faulted tries again and finds them there.
  *      On an error the PTEs get their pagefile form back and the frames are freed.
+ *
+ * How many neighbours are worth it depends on the program. Each address space keeps count of pages
+ * that were read beside another and of those that were then used; every AHEAD_SAMPLE of them its
+ * cluster doubles when at least half were, and halves when less than a quarter were. Where a page's
+ * neighbours before or behind it are in memory, the program walks: then the whole neighbourhood is
+ * read whatever the count says, and it is from such reads that a cluster of one page grows again.
  */
 #include "guest/mm/mi.h"
 
 #define INPAGE_COUNT 64u
+#define AHEAD_SAMPLE 64u
+#define WALK	     3u /* neighbours in memory that show one */
 
 static struct inpage blocks[INPAGE_COUNT];
 static struct list free_blocks; /* by io.entry; F */
@@ -99,6 +107,37 @@ static bool continues(MMPTE a, MMPTE b)
 	       pte_file(a) == pte_file(b) && pte_slot(a) + 1 == pte_slot(b);
 }
 
+/* Are the WALK entries from `from` on valid? All of them must be in [lo, hi). */
+static bool in_memory(const MMPTE *from, const MMPTE *lo, const MMPTE *hi)
+{
+	if (from < lo || from + WALK > hi)
+		return false;
+	for (u32 i = 0; i < WALK; i++)
+		if (!(from[i] & PTE_VALID))
+			return false;
+	return true;
+}
+
+void mm_choose_cluster(struct address_space *as, const MMPTE *pte, MMPTE **lo, MMPTE **hi)
+{
+	u32 n = MM_CLUSTER >> as->cluster_shift;
+	MMPTE *group;
+
+	if (as->ahead >= AHEAD_SAMPLE) {
+		if (as->ahead_used * 2 >= as->ahead && n < MM_CLUSTER)
+			as->cluster_shift--;
+		else if (as->ahead_used * 4 < as->ahead && n > 1)
+			as->cluster_shift++;
+		as->ahead = as->ahead_used = 0;
+		n = MM_CLUSTER >> as->cluster_shift;
+	}
+	if (n < MM_CLUSTER && (in_memory(pte - WALK, *lo, *hi) || in_memory(pte + 1, *lo, *hi)))
+		n = MM_CLUSTER;
+	group = (MMPTE *)ALIGN_DOWN((u64)pte, n * sizeof(MMPTE));
+	*lo = MAX(*lo, group);
+	*hi = MIN(*hi, group + n);
+}
+
 NTSTATUS mm_page_in(struct address_space *as, MMPTE *pte, MMPTE *lo, MMPTE *hi, bool prototype,
 		    KIRQL irql)
 {
@@ -125,8 +164,12 @@ NTSTATUS mm_page_in(struct address_space *as, MMPTE *pte, MMPTE *lo, MMPTE *hi, 
 	in->io.write = false;
 	in->io.done = read_done;
 	in->io.context = in;
-	for (MMPTE *q = first; q <= last; q++)
+	for (MMPTE *q = first; q <= last; q++) {
 		mm_inpage_add(in, q, prototype);
+		if (q != pte)
+			mm_pfn[in->io.pfn[in->count - 1]].flags |= PFN_F_AHEAD;
+	}
+	as->ahead += in->count - 1;
 	in->io.count = (u16)in->count;
 	as->hard_faults++;
 	counter_inc(MmCounters.faults_hard);

@@ -322,6 +322,7 @@ NTSYSCALL NTSTATUS NtOpenSection(HANDLE *user_handle, ACCESS_MASK access, const 
 		st = attributes ? ObCaptureAttributes(attributes, &oa) : STATUS_INVALID_PARAMETER;
 	if (st)
 		return st;
+	mm_want_known_dll(oa.name, oa.chars, oa.attributes & OBJ_CASE_INSENSITIVE);
 	st = ObOpenObjectByName(&oa, &MmSectionType, access, &h);
 	ObReleaseAttributes(&oa);
 	return ObReturnHandle(user_handle, h, st);

@@ -97,21 +97,36 @@ u64 mm_skip_absent(struct address_space *as, u64 va, u64 end)
 	return end;
 }
 
+u32 mm_next_used(const MMPTE *table, u32 i, u32 end)
+{
+	for (; i < end; i++) {
+		while (!(i & 7) && i < end &&
+		       !(table[i] | table[i + 1] | table[i + 2] | table[i + 3] | table[i + 4] |
+			 table[i + 5] | table[i + 6] | table[i + 7]))
+			i += 8;
+		if (i < end && table[i])
+			break;
+	}
+	return MIN(i, end);
+}
+
 /* Frees tables below `table` that [start, end) covers wholly (or all: force). The share counts say
- * that they are empty. */
+ * that they are empty. force: nobody runs in this address space any more. */
 static void free_tables(struct address_space *as, MMPTE *table, u64 base, u32 shift, u64 start,
 			u64 end, bool force)
 {
 	u64 span = 1ul << shift;
 	u32 last = shift == 39 ? 256 : 512;
+	u32 first = start > base ? (u32)((start - base) >> shift) : 0;
+	u32 left = mm_pfn[pte_table_frame(table)].share; /* at most as many entries to come */
 
-	for (u32 i = 0; i < last; i++) {
+	for (u32 i = first; left && (i = mm_next_used(table, i, last)) < last; i++, left--) {
 		u64 va = base + i * span;
 		MMPTE e = table[i];
 
 		if (va >= end)
 			break;
-		if (va + span <= start || (e & (PTE_VALID | PTE_LARGE)) != PTE_VALID)
+		if ((e & (PTE_VALID | PTE_LARGE)) != PTE_VALID)
 			continue;
 		if (shift > 21)
 			free_tables(as, pfn_to_va(pte_pfn(e)), va, shift - 9, start, end, force);
@@ -120,7 +135,8 @@ static void free_tables(struct address_space *as, MMPTE *table, u64 base, u32 sh
 		if (mm_pfn[pte_pfn(e)].share)
 			continue;
 		pte_set(&table[i], 0);
-		ke_flush_tlb_all(as->cpus);
+		if (!force)
+			ke_flush_tlb_all(as->cpus);
 		mm_free_kernel_page(pte_pfn(e));
 		as->page_table_pages--;
 	}

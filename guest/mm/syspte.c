@@ -164,11 +164,47 @@ void mm_free_system(void *va, u64 pages)
 	mm_release_system(va, pages);
 }
 
+/* Stacks of threads that ended, for the next ones; each holds the address of another at its low
+ * end. The lock is syspte_lock. */
+#define SPARE_STACKS 4u
+static u64 spare_stack;
+static u32 spare_stacks;
+
+static u64 take_spare_stack(void)
+{
+	KIRQL old = KeAcquireSpinLock(&syspte_lock);
+	u64 stack = spare_stack;
+
+	if (stack) {
+		spare_stack = *(u64 *)stack;
+		spare_stacks--;
+	}
+	KeReleaseSpinLock(&syspte_lock, old);
+	return stack;
+}
+
+static bool keep_spare_stack(u64 stack)
+{
+	KIRQL old = KeAcquireSpinLock(&syspte_lock);
+	bool kept = spare_stacks < SPARE_STACKS;
+
+	if (kept) {
+		*(u64 *)stack = spare_stack;
+		spare_stack = stack;
+		spare_stacks++;
+	}
+	KeReleaseSpinLock(&syspte_lock, old);
+	return kept;
+}
+
 /* A stack has one unmapped page below it: running over is a double fault, not a silent loss. */
 u64 MmCreateKernelStack(void)
 {
-	u64 pages = KERNEL_STACK_SIZE >> PAGE_SHIFT;
-	u8 *va = mm_reserve_system(pages + 1);
+	u64 pages = KERNEL_STACK_SIZE >> PAGE_SHIFT, spare = take_spare_stack();
+	u8 *va = spare ? NULL : mm_reserve_system(pages + 1);
+
+	if (spare)
+		return spare;
 
 	for (u64 k = 1; va && k <= pages; k++) {
 		pfn_t p = mm_take_kernel_page();
@@ -186,5 +222,6 @@ u64 MmCreateKernelStack(void)
 
 void MmDeleteKernelStack(u64 stack)
 {
-	mm_free_system((void *)(stack - PAGE_SIZE), (KERNEL_STACK_SIZE >> PAGE_SHIFT) + 1);
+	if (!keep_spare_stack(stack))
+		mm_free_system((void *)(stack - PAGE_SIZE), (KERNEL_STACK_SIZE >> PAGE_SHIFT) + 1);
 }

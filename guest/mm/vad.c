@@ -187,6 +187,16 @@ void mm_delete_pages(struct address_space *as, MMVAD *v, u64 start, u64 end, MMP
 		pte = mm_find_pte(as, va);
 		stop = MIN(end, ALIGN_DOWN(va, LARGE_PAGE_SIZE) + LARGE_PAGE_SIZE);
 		for (; va < stop; va += PAGE_SIZE, pte++) {
+			if (!*pte && !leave) { /* most of a range that goes was never touched */
+				u32 at = (u32)(va >> PAGE_SHIFT & 511);
+				u32 end_at = at + (u32)((stop - va) >> PAGE_SHIFT);
+				u32 skip = mm_next_used(pte - at, at, end_at) - at;
+
+				pte += skip;
+				va += (u64)skip << PAGE_SHIFT;
+				if (va == stop)
+					break;
+			}
 			switch (pte_kind(*pte)) {
 			case PTE_K_VALID:
 				delete_valid(as, &d, va, pte, leave);

@@ -2,7 +2,7 @@
  * handle.c: handle tables.
  *
  * A handle is 4 times an index into the process's table, from 1 on; its two low bits are ignored,
- * as documented. The table is a list of chunks of 256 entries that only grows until the process
+ * as documented. The table is a list of chunks of 64 entries that only grows until the process
  * ends; free entries are chained through their `access` field, the last one freed first. A dead
  * table (its process has ended) has no entries and takes none.
  *
@@ -10,8 +10,8 @@
  */
 #include "guest/ob/obp.h"
 
-#define CHUNK_ENTRIES 256u
-#define MAX_CHUNKS    4096u /* a million handles */
+#define CHUNK_ENTRIES 64u
+#define MAX_CHUNKS    16384u /* a million handles */
 
 struct entry {
 	void *object;	/* NULL: free */
@@ -172,7 +172,7 @@ void ObDestroyHandleTable(struct EPROCESS *p)
 	if (!t)
 		return;
 	t->dead = true; /* no handle is made from here on */
-	for (u32 i = 1; i < t->chunks * CHUNK_ENTRIES; i++) {
+	for (u32 i = 1; t->count && i < t->chunks * CHUNK_ENTRIES; i++) {
 		struct entry *e = entry_at(t, i);
 		void *object;
 

@@ -27,6 +27,7 @@ enum directory {
 	DIR_KERNEL,
 	DIR_DEVICE,
 	DIR_DOS,
+	DIR_KNOWN,
 	DIR_COUNT
 };
 
@@ -42,6 +43,7 @@ static const struct {
     [DIR_KERNEL] = {"\\KernelObjects", false},
     [DIR_DEVICE] = {"\\Device", false},
     [DIR_DOS] = {"\\??", false},
+    [DIR_KNOWN] = {"\\KnownDlls", false},
 };
 
 static const struct edge {
@@ -55,6 +57,7 @@ static const struct edge {
     {DIR_ROOT, DIR_DOS, "??"},
     {DIR_ROOT, DIR_DOS, "DosDevices"},
     {DIR_ROOT, DIR_DOS, "GLOBAL??"},
+    {DIR_ROOT, DIR_KNOWN, "KnownDlls"},
     {DIR_NAMED, DIR_NAMED, "Local"},
     {DIR_NAMED, DIR_NAMED, "Global"},
     {DIR_NAMED, DIR_NAMED_SESSION, "Session"},

@@ -267,12 +267,24 @@ static void randomize(EPROCESS *p)
 	p->as.top_down -= ke_aslr(large ? 1ul << 17 : 1ul << 8) * MM_GRANULARITY;
 }
 
+/* The highest address of programs that can use all there are. */
+static u64 largest_space(void)
+{
+	static u64 highest;
+	const char *layout;
+
+	if (!highest) {
+		layout = runblock_get("largeaddress");
+		highest = layout && !strcmp(layout, "8tb") ? HIGHEST_8TB : MM_HIGHEST_USER;
+	}
+	return highest;
+}
+
 NTSTATUS ps_create_process(struct FILE_OBJECT *exe, const u16 *path, u32 chars, EPROCESS *parent,
 			   EPROCESS **out)
 {
 	struct control_area *ca;
-	const char *layout = runblock_get("largeaddress");
-	u64 highest = MM_HIGHEST_USER;
+	u64 highest = largest_space();
 	EPROCESS *p;
 	NTSTATUS st = load_ntdll();
 
@@ -285,8 +297,6 @@ NTSTATUS ps_create_process(struct FILE_OBJECT *exe, const u16 *path, u32 chars, 
 		mm_dereference_ca(ca);
 		return STATUS_INVALID_IMAGE_FORMAT;
 	}
-	if (layout && !strcmp(layout, "8tb"))
-		highest = HIGHEST_8TB;
 	if (!(ca->pe->characteristics & PE_FILE_LARGE_ADDRESS_AWARE))
 		highest = HIGHEST_2GB;
 	p = ObCreateObject(&PsProcessType, sizeof(*p));

@@ -1,6 +1,6 @@
 /*
- * CreateProcess: finding the image, the parameter block, the NT call; WinExec; start-up
- * information; attribute lists.
+ * CreateProcess: the parameter block, the NT call for each file that may be meant; WinExec;
+ * start-up information; attribute lists.
  */
 #include "guest/user/kernel32/k32.h"
 
@@ -53,51 +53,6 @@ WINBOOL WINAPI UpdateProcThreadAttribute(LPPROC_THREAD_ATTRIBUTE_LIST list, DWOR
 VOID WINAPI DeleteProcThreadAttributeList(LPPROC_THREAD_ATTRIBUTE_LIST list)
 {
 	(void)list; /* holds nothing of its own */
-}
-
-static BOOL is_file(PCWSTR path)
-{
-	DWORD a = GetFileAttributesW(path);
-
-	return a != INVALID_FILE_ATTRIBUTES && !(a & FILE_ATTRIBUTE_DIRECTORY);
-}
-
-/* Searches for the program called `name` (quotes gone) and writes its full path. */
-static BOOL find_program(PCWSTR name, PWSTR out)
-{
-	if (SearchPathW(NULL, name, L".exe", MAX_PATH, out, NULL) && is_file(out))
-		return TRUE;
-	return SearchPathW(NULL, name, NULL, MAX_PATH, out, NULL) && is_file(out);
-}
-
-/*
- * The image of a command line: the first word, quoted or not. Without quotes each longer piece that
- * ends before a blank is tried in turn, as the documentation has it.
- */
-static BOOL image_of_command(PCWSTR command, PWSTR out)
-{
-	WCHAR name[MAX_PATH];
-	SIZE_T n = 0;
-
-	if (*command == '"') {
-		for (command++; *command && *command != '"' && n < MAX_PATH - 1; command++)
-			name[n++] = *command;
-		name[n] = 0;
-		return find_program(name, out);
-	}
-	for (; n < MAX_PATH - 1; n++) {
-		WCHAR c = command[n];
-
-		if (!c || c == ' ' || c == '\t') {
-			name[n] = 0;
-			if (n && find_program(name, out))
-				return TRUE;
-			if (!c)
-				break;
-		}
-		name[n] = c;
-	}
-	return FALSE;
 }
 
 static SIZE_T environment_bytes(PCWSTR env)
@@ -195,14 +150,40 @@ static PWSTR widen_environment(const char *env)
 	return w;
 }
 
-static BOOL start_process(PCWSTR image, PRTL_USER_PROCESS_PARAMETERS params,
-			  LPSECURITY_ATTRIBUTES process_sa, LPSECURITY_ATTRIBUTES thread_sa,
-			  BOOL inherit, DWORD flags, const struct attribute_list *extra,
-			  LPPROCESS_INFORMATION pi)
+/* One call, as far as it does not depend on which file the program turns out to be. */
+struct creation {
+	PCWSTR command, folder, env;
+	const STARTUPINFOW *si;
+	LPSECURITY_ATTRIBUTES process_sa, thread_sa;
+	BOOL inherit;
+	DWORD flags;
+	const struct attribute_list *extra;
+	LPPROCESS_INFORMATION pi;
+	NTSTATUS status; /* of the last file tried */
+};
+
+static BOOL is_no_program(NTSTATUS status)
+{
+	switch ((ULONG)status) {
+	case (ULONG)STATUS_OBJECT_NAME_NOT_FOUND:
+	case (ULONG)STATUS_OBJECT_PATH_NOT_FOUND:
+	case (ULONG)STATUS_OBJECT_NAME_INVALID:
+	case (ULONG)STATUS_OBJECT_PATH_SYNTAX_BAD:
+	case (ULONG)STATUS_NOT_A_DIRECTORY:
+	case (ULONG)STATUS_FILE_IS_A_DIRECTORY:
+	case (ULONG)STATUS_DELETE_PENDING:
+		return TRUE;
+	}
+	return FALSE;
+}
+
+static NTSTATUS start_process(const struct creation *c, PCWSTR image,
+			      PRTL_USER_PROCESS_PARAMETERS params)
 {
 	PS_ATTRIBUTE_LIST list = {0};
 	OBJECT_ATTRIBUTES process_attr, thread_attr;
 	PS_CREATE_INFO info = {.Size = sizeof(info)};
+	LPPROCESS_INFORMATION pi = c->pi;
 	PROCESS_PRIORITY_CLASS cls;
 	UNICODE_STRING nt;
 	CLIENT_ID id = {0};
@@ -210,91 +191,86 @@ static BOOL start_process(PCWSTR image, PRTL_USER_PROCESS_PARAMETERS params,
 	ULONG n = 0;
 
 	status = RtlDosPathNameToNtPathName_U_WithStatus(image, &nt, NULL, NULL);
-	if (!succeed(status))
-		return FALSE;
+	if (!NT_SUCCESS(status))
+		return status;
 	list.Attributes[n].Attribute = PS_ATTRIBUTE_IMAGE_NAME;
 	list.Attributes[n].Size = nt.Length;
 	list.Attributes[n++].ValuePtr = nt.Buffer;
 	list.Attributes[n].Attribute = PS_ATTRIBUTE_CLIENT_ID;
 	list.Attributes[n].Size = sizeof(id);
 	list.Attributes[n++].ValuePtr = &id;
-	for (DWORD i = 0; extra && i < extra->count && n < ARRAY_COUNT(list.Attributes); i++) {
-		if (extra->item[i].attribute == PROC_THREAD_ATTRIBUTE_HANDLE_LIST) {
+	for (DWORD i = 0; c->extra && i < c->extra->count && n < ARRAY_COUNT(list.Attributes);
+	     i++) {
+		if (c->extra->item[i].attribute == PROC_THREAD_ATTRIBUTE_HANDLE_LIST) {
 			list.Attributes[n].Attribute = PS_ATTRIBUTE_HANDLE_LIST;
-			list.Attributes[n].Size = extra->item[i].size;
-			list.Attributes[n++].ValuePtr = extra->item[i].value;
+			list.Attributes[n].Size = c->extra->item[i].size;
+			list.Attributes[n++].ValuePtr = c->extra->item[i].value;
 		}
 	}
 	list.TotalLength = offsetof(PS_ATTRIBUTE_LIST, Attributes) + n * sizeof(list.Attributes[0]);
-	InitializeObjectAttributes(&process_attr, NULL,
-				   process_sa && process_sa->bInheritHandle ? OBJ_INHERIT : 0, NULL,
-				   process_sa ? process_sa->lpSecurityDescriptor : NULL);
+	InitializeObjectAttributes(
+	    &process_attr, NULL, c->process_sa && c->process_sa->bInheritHandle ? OBJ_INHERIT : 0,
+	    NULL, c->process_sa ? c->process_sa->lpSecurityDescriptor : NULL);
 	InitializeObjectAttributes(&thread_attr, NULL,
-				   thread_sa && thread_sa->bInheritHandle ? OBJ_INHERIT : 0, NULL,
-				   thread_sa ? thread_sa->lpSecurityDescriptor : NULL);
+				   c->thread_sa && c->thread_sa->bInheritHandle ? OBJ_INHERIT : 0,
+				   NULL, c->thread_sa ? c->thread_sa->lpSecurityDescriptor : NULL);
 	/* The thread starts suspended when more is to be done before it runs. */
 	status = NtCreateUserProcess(
 	    &pi->hProcess, &pi->hThread, PROCESS_ALL_ACCESS, THREAD_ALL_ACCESS, &process_attr,
 	    &thread_attr,
-	    (inherit ? PROCESS_CREATE_FLAGS_INHERIT_HANDLES : 0) |
-		(flags & CREATE_BREAKAWAY_FROM_JOB ? PROCESS_CREATE_FLAGS_BREAKAWAY : 0),
+	    (c->inherit ? PROCESS_CREATE_FLAGS_INHERIT_HANDLES : 0) |
+		(c->flags & CREATE_BREAKAWAY_FROM_JOB ? PROCESS_CREATE_FLAGS_BREAKAWAY : 0),
 	    THREAD_CREATE_FLAGS_CREATE_SUSPENDED, params, &info, &list);
 	RtlFreeUnicodeString(&nt);
-	if (!NT_SUCCESS(status)) {
-		if (status == STATUS_INVALID_IMAGE_NOT_MZ || status == STATUS_INVALID_IMAGE_FORMAT)
-			return fail(ERROR_BAD_EXE_FORMAT);
-		return succeed(status);
-	}
+	if (!NT_SUCCESS(status))
+		return status;
 	pi->dwProcessId = (DWORD)(ULONG_PTR)id.UniqueProcess;
 	pi->dwThreadId = (DWORD)(ULONG_PTR)id.UniqueThread;
 	cls.Foreground = FALSE;
-	cls.PriorityClass = flags & IDLE_PRIORITY_CLASS		  ? 1
-			    : flags & HIGH_PRIORITY_CLASS	  ? 3
-			    : flags & REALTIME_PRIORITY_CLASS	  ? 4
-			    : flags & BELOW_NORMAL_PRIORITY_CLASS ? 5
-			    : flags & ABOVE_NORMAL_PRIORITY_CLASS ? 6
-								  : 0;
+	cls.PriorityClass = c->flags & IDLE_PRIORITY_CLASS	     ? 1
+			    : c->flags & HIGH_PRIORITY_CLASS	     ? 3
+			    : c->flags & REALTIME_PRIORITY_CLASS     ? 4
+			    : c->flags & BELOW_NORMAL_PRIORITY_CLASS ? 5
+			    : c->flags & ABOVE_NORMAL_PRIORITY_CLASS ? 6
+								     : 0;
 	if (cls.PriorityClass)
 		NtSetInformationProcess(pi->hProcess, ProcessPriorityClass, &cls, sizeof(cls));
-	if (!(flags & CREATE_SUSPENDED))
+	if (!(c->flags & CREATE_SUSPENDED))
 		NtResumeThread(pi->hThread, NULL);
-	return TRUE;
+	return status;
 }
 
-WINBOOL WINAPI CreateProcessW(LPCWSTR application, LPWSTR command, LPSECURITY_ATTRIBUTES process_sa,
-			      LPSECURITY_ATTRIBUTES thread_sa, WINBOOL inherit, DWORD flags,
-			      LPVOID env, LPCWSTR folder, LPSTARTUPINFOW si,
-			      LPPROCESS_INFORMATION pi)
+/* A search_visit: tries to start this file. TRUE ends the search: it runs, or it is there and
+ * cannot be run. */
+static BOOL try_program(PCWSTR path, PVOID context)
 {
+	struct creation *c = context;
 	PRTL_USER_PROCESS_PARAMETERS params;
-	WCHAR image[MAX_PATH], here[MAX_PATH + 2];
-	const struct attribute_list *extra = NULL;
-	PWSTR wide_env = NULL, quoted = NULL;
-	BOOL ok = FALSE;
+	WCHAR image[MAX_PATH];
+	DWORD got = GetFullPathNameW(path, MAX_PATH, image, NULL);
+
+	c->status = STATUS_OBJECT_NAME_NOT_FOUND;
+	if (!got || got >= MAX_PATH)
+		return FALSE;
+	RtlAcquirePebLock();
+	params = make_parameters(image, c->command, c->folder,
+				 c->env ? c->env : NtCurrentPeb()->ProcessParameters->Environment,
+				 c->si);
+	RtlReleasePebLock();
+	c->status = params ? start_process(c, image, params) : STATUS_NO_MEMORY;
+	heap_delete(params);
+	return !is_no_program(c->status);
+}
+
+/* The current folder of the new process, ending in a backslash. */
+static BOOL folder_of(PCWSTR asked, PWSTR here)
+{
 	SIZE_T n;
 
-	memset(pi, 0, sizeof(*pi));
-	if (!application && (!command || !*command))
-		return fail(ERROR_INVALID_PARAMETER);
-	if (flags & (DEBUG_PROCESS | DEBUG_ONLY_THIS_PROCESS))
-		return fail(ERROR_NOT_SUPPORTED);
-	if (application) {
-		DWORD got = GetFullPathNameW(application, MAX_PATH, image, NULL);
-
-		if (!got || got >= MAX_PATH)
-			return fail(ERROR_FILE_NOT_FOUND);
-		if (!is_file(image)) {
-			DWORD error = GetLastError();
-
-			return fail(error == ERROR_PATH_NOT_FOUND ? error : ERROR_FILE_NOT_FOUND);
-		}
-	} else if (!image_of_command(command, image)) {
-		return fail(ERROR_FILE_NOT_FOUND);
-	}
-	if (folder) {
+	if (asked) {
 		DWORD a;
 
-		n = GetFullPathNameW(folder, MAX_PATH, here, NULL);
+		n = GetFullPathNameW(asked, MAX_PATH, here, NULL);
 		a = n && n < MAX_PATH ? GetFileAttributesW(here) : INVALID_FILE_ATTRIBUTES;
 		if (a == INVALID_FILE_ATTRIBUTES || !(a & FILE_ATTRIBUTE_DIRECTORY))
 			return fail(ERROR_DIRECTORY);
@@ -305,6 +281,50 @@ WINBOOL WINAPI CreateProcessW(LPCWSTR application, LPWSTR command, LPSECURITY_AT
 		here[n++] = '\\';
 		here[n] = 0;
 	}
+	return TRUE;
+}
+
+static BOOL run_program(PCWSTR application, struct creation *c)
+{
+	BOOL taken =
+	    application ? try_program(application, c) : search_program(c->command, try_program, c);
+
+	if (!taken)
+		return fail(application && c->status == STATUS_OBJECT_PATH_NOT_FOUND
+				? ERROR_PATH_NOT_FOUND
+				: ERROR_FILE_NOT_FOUND);
+	if (c->status == STATUS_INVALID_IMAGE_NOT_MZ || c->status == STATUS_INVALID_IMAGE_FORMAT)
+		return fail(ERROR_BAD_EXE_FORMAT);
+	return succeed(c->status);
+}
+
+WINBOOL WINAPI CreateProcessW(LPCWSTR application, LPWSTR command, LPSECURITY_ATTRIBUTES process_sa,
+			      LPSECURITY_ATTRIBUTES thread_sa, WINBOOL inherit, DWORD flags,
+			      LPVOID env, LPCWSTR folder, LPSTARTUPINFOW si,
+			      LPPROCESS_INFORMATION pi)
+{
+	WCHAR here[MAX_PATH + 2];
+	struct creation c = {
+	    .command = command,
+	    .folder = here,
+	    .env = env,
+	    .si = si,
+	    .process_sa = process_sa,
+	    .thread_sa = thread_sa,
+	    .inherit = inherit,
+	    .flags = flags,
+	    .pi = pi,
+	};
+	PWSTR wide_env = NULL, quoted = NULL;
+	BOOL ok;
+
+	memset(pi, 0, sizeof(*pi));
+	if (!application && (!command || !*command))
+		return fail(ERROR_INVALID_PARAMETER);
+	if (flags & (DEBUG_PROCESS | DEBUG_ONLY_THIS_PROCESS))
+		return fail(ERROR_NOT_SUPPORTED);
+	if (!folder_of(folder, here))
+		return FALSE;
 	if (!command || !*command) { /* the application's name, quoted, is the command line */
 		quoted = heap_new((wcslen(application) + 3) * sizeof(WCHAR));
 		if (!quoted)
@@ -312,30 +332,22 @@ WINBOOL WINAPI CreateProcessW(LPCWSTR application, LPWSTR command, LPSECURITY_AT
 		wcscpy(quoted, L"\"");
 		wcscat(quoted, application);
 		wcscat(quoted, L"\"");
+		c.command = quoted;
 	}
-	if (wcslen(quoted ? quoted : command) >= MAX_COMMAND) {
+	if (wcslen(c.command) >= MAX_COMMAND) {
 		heap_delete(quoted);
 		return fail(ERROR_FILENAME_EXCED_RANGE);
 	}
 	if (env && !(flags & CREATE_UNICODE_ENVIRONMENT)) {
-		wide_env = widen_environment(env);
+		c.env = wide_env = widen_environment(env);
 		if (!wide_env) {
 			heap_delete(quoted);
 			return fail(ERROR_NOT_ENOUGH_MEMORY);
 		}
-		env = wide_env;
 	}
 	if ((flags & EXTENDED_STARTUPINFO_PRESENT) && si->cb >= sizeof(STARTUPINFOEXW))
-		extra = (const struct attribute_list *)((LPSTARTUPINFOEXW)si)->lpAttributeList;
-	RtlAcquirePebLock();
-	params = make_parameters(image, quoted ? quoted : command, here,
-				 env ? env : NtCurrentPeb()->ProcessParameters->Environment, si);
-	RtlReleasePebLock();
-	if (params)
-		ok = start_process(image, params, process_sa, thread_sa, inherit, flags, extra, pi);
-	else
-		fail(ERROR_NOT_ENOUGH_MEMORY);
-	heap_delete(params);
+		c.extra = (const struct attribute_list *)((LPSTARTUPINFOEXW)si)->lpAttributeList;
+	ok = run_program(application, &c);
 	heap_delete(wide_env);
 	heap_delete(quoted);
 	return ok;

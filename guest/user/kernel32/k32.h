@@ -15,6 +15,11 @@
 /* Sets the last error from a failed status; TRUE when it succeeded. */
 BOOL succeed(NTSTATUS status);
 
+/* search.c: TRUE as soon as the visitor takes a candidate; the last error is set otherwise. */
+typedef BOOL search_visit(PCWSTR path, PVOID context);
+BOOL search_along(PCWSTR path, PCWSTR file, PCWSTR extension, search_visit *visit, PVOID context);
+BOOL search_program(PCWSTR command, search_visit *visit, PVOID context);
+
 /* Sets the last error; returns FALSE, for `return fail(...)`. */
 BOOL fail(DWORD error);
 

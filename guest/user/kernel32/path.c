@@ -387,68 +387,6 @@ UINT WINAPI GetTempFileNameW(LPCWSTR folder, LPCWSTR prefix, UINT unique, LPWSTR
 	}
 }
 
-DWORD WINAPI SearchPathW(LPCWSTR path, LPCWSTR file, LPCWSTR extension, DWORD room, LPWSTR out,
-			 LPWSTR *part)
-{
-	WCHAR name[MAX_PATH + 8], candidate[MAX_PATH * 2 + 8];
-	PWSTR list = NULL;
-	PCWSTR p;
-	DWORD n;
-
-	if (!file || wcslen(file) + (extension ? wcslen(extension) : 0) > MAX_PATH) {
-		fail(ERROR_INVALID_PARAMETER);
-		return 0;
-	}
-	wcscpy(name, file);
-	if (extension && !wcschr(file, '.'))
-		wcscat(name, extension);
-	if (RtlDetermineDosPathNameType_U(name) != PATH_RELATIVE) {
-		if (GetFileAttributesW(name) != INVALID_FILE_ATTRIBUTES)
-			return GetFullPathNameW(name, room, out, part);
-		fail(ERROR_FILE_NOT_FOUND);
-		return 0;
-	}
-	if (!path) {
-		DWORD env = GetEnvironmentVariableW(L"PATH", NULL, 0);
-		static const WCHAR standard[] = L".;C:\\Windows\\system32;C:\\Windows;";
-		SIZE_T total = ARRAY_COUNT(standard) + env + MAX_PATH;
-
-		list = heap_new(total * sizeof(WCHAR));
-		if (!list) {
-			fail(ERROR_NOT_ENOUGH_MEMORY);
-			return 0;
-		}
-		wcsncpy(list, NtCurrentPeb()->ProcessParameters->ImagePathName.Buffer,
-			MAX_PATH - 1);
-		list[MAX_PATH - 1] = 0;
-		if (wcsrchr(list, '\\'))
-			wcsrchr(list, '\\')[1] = 0;
-		wcscat(list, L";");
-		wcscat(list, standard);
-		GetEnvironmentVariableW(L"PATH", list + wcslen(list), env);
-		path = list;
-	}
-	for (p = path, n = 0; *p && !n;) {
-		SIZE_T len = wcscspn(p, L";");
-
-		if (len && len < MAX_PATH) {
-			memcpy(candidate, p, len * sizeof(WCHAR));
-			candidate[len] = 0;
-			if (candidate[len - 1] != '\\')
-				wcscat(candidate, L"\\");
-			wcscat(candidate, name);
-			if (GetFileAttributesW(candidate) != INVALID_FILE_ATTRIBUTES)
-				n = GetFullPathNameW(candidate, room, out, part);
-		}
-		p += len;
-		p += *p == ';';
-	}
-	heap_delete(list);
-	if (!n)
-		fail(ERROR_FILE_NOT_FOUND);
-	return n;
-}
-
 /* --- volumes --- */
 
 static HANDLE open_volume(LPCWSTR root)

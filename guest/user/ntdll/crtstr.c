@@ -168,7 +168,33 @@ CLASS_FUNCTION(punct, isgraph(c) && !isalnum(c))
 	}
 #define SAME(c) (c)
 
-COMPARE(strcmp, char, unsigned char, SAME)
+/* Eight bytes at a time while they are the same and none is 0; no load crosses into another page.
+ */
+int strcmp(const char *a, const char *b)
+{
+	const ULONG_PTR last = 0x1000 - sizeof(ULONGLONG);
+
+	while (((ULONG_PTR)a & 0xfff) <= last && ((ULONG_PTR)b & 0xfff) <= last) {
+		ULONGLONG x, y, end;
+
+		__builtin_memcpy(&x, a, sizeof(x));
+		__builtin_memcpy(&y, b, sizeof(y));
+		end = (x - 0x0101010101010101ull) & ~x & 0x8080808080808080ull;
+		if (end) { /* a 0 in x: what comes after the first does not count */
+			x &= end ^ (end - 1);
+			y &= end ^ (end - 1);
+		}
+		if (x != y)
+			return __builtin_bswap64(x) < __builtin_bswap64(y) ? -1 : 1;
+		if (end)
+			return 0;
+		a += sizeof(x);
+		b += sizeof(y);
+	}
+	for (; *a && *a == *b; a++)
+		b++;
+	return *a == *b ? 0 : (unsigned char)*a < (unsigned char)*b ? -1 : 1;
+}
 COMPARE_N(strncmp, char, unsigned char, SAME)
 COMPARE(_stricmp, char, unsigned char, tolower)
 COMPARE_N(_strnicmp, char, unsigned char, tolower)

@@ -47,55 +47,76 @@ NTSTATUS use_module(struct module *user, struct module *used)
 	return STATUS_SUCCESS;
 }
 
+/* A module's export directory, looked up once for many names. */
+struct exports {
+	struct module *m;
+	const IMAGE_EXPORT_DIRECTORY *dir; /* NULL: exports nothing */
+	ULONG size;
+};
+
+static struct exports exports_of(struct module *m)
+{
+	struct exports x = {.m = m};
+
+	x.dir = RtlImageDirectoryEntryToData(m->ldr.DllBase, TRUE, IMAGE_DIRECTORY_ENTRY_EXPORT,
+					     &x.size);
+	return x;
+}
+
 static NTSTATUS follow_forwarder(struct module *m, const char *text, PVOID *address);
 
-/* The address of export number `index` of m. */
-static NTSTATUS export_address(struct module *m, const IMAGE_EXPORT_DIRECTORY *dir, ULONG dir_size,
-			       ULONG index, PVOID *address)
+/* The address of export number `index`. */
+static NTSTATUS export_address(const struct exports *x, ULONG index, PVOID *address)
 {
-	const ULONG *functions = rva_to(m, dir->AddressOfFunctions);
+	const ULONG *functions = rva_to(x->m, x->dir->AddressOfFunctions);
 	char *p;
 
-	if (index >= dir->NumberOfFunctions || !functions[index])
+	if (index >= x->dir->NumberOfFunctions || !functions[index])
 		return STATUS_ORDINAL_NOT_FOUND;
-	p = rva_to(m, functions[index]);
-	if (p >= (char *)dir && p < (char *)dir + dir_size)
-		return follow_forwarder(m, p, address);
+	p = rva_to(x->m, functions[index]);
+	if (p >= (char *)x->dir && p < (char *)x->dir + x->size)
+		return follow_forwarder(x->m, p, address);
 	*address = p;
 	return STATUS_SUCCESS;
 }
 
-/* By name when there is one (ordinal is then a hint), else by ordinal. => loader lock */
-NTSTATUS find_export(struct module *m, const char *name, ULONG ordinal, PVOID *address)
+/* By name when there is one (ordinal is then a hint: its place among the names, counted from 1 by
+ * dlltool, as in our own DLLs, by others from 0), else by ordinal. => loader lock */
+static NTSTATUS look_up(const struct exports *x, const char *name, ULONG ordinal, PVOID *address)
 {
-	ULONG size = 0;
-	const IMAGE_EXPORT_DIRECTORY *dir =
-	    RtlImageDirectoryEntryToData(m->ldr.DllBase, TRUE, IMAGE_DIRECTORY_ENTRY_EXPORT, &size);
 	const ULONG *names;
 	const USHORT *ordinals;
 	ULONG lo = 0, hi;
 
-	if (!dir)
+	if (!x->dir)
 		return STATUS_PROCEDURE_NOT_FOUND;
 	if (!name)
-		return export_address(m, dir, size, ordinal - dir->Base, address);
-	names = rva_to(m, dir->AddressOfNames);
-	ordinals = rva_to(m, dir->AddressOfNameOrdinals);
-	hi = dir->NumberOfNames;
-	if (ordinal < hi && !strcmp(rva_to(m, names[ordinal]), name))
-		return export_address(m, dir, size, ordinals[ordinal], address);
+		return export_address(x, ordinal - x->dir->Base, address);
+	names = rva_to(x->m, x->dir->AddressOfNames);
+	ordinals = rva_to(x->m, x->dir->AddressOfNameOrdinals);
+	hi = x->dir->NumberOfNames;
+	for (ULONG i = ordinal - 1, n = 0; n < 2; i++, n++)
+		if (i < hi && !strcmp(rva_to(x->m, names[i]), name))
+			return export_address(x, ordinals[i], address);
 	while (lo < hi) {
 		ULONG mid = (lo + hi) / 2;
-		int c = strcmp(name, rva_to(m, names[mid]));
+		int c = strcmp(name, rva_to(x->m, names[mid]));
 
 		if (!c)
-			return export_address(m, dir, size, ordinals[mid], address);
+			return export_address(x, ordinals[mid], address);
 		if (c < 0)
 			hi = mid;
 		else
 			lo = mid + 1;
 	}
 	return STATUS_ENTRYPOINT_NOT_FOUND;
+}
+
+NTSTATUS find_export(struct module *m, const char *name, ULONG ordinal, PVOID *address)
+{
+	struct exports x = exports_of(m);
+
+	return look_up(&x, name, ordinal, address);
 }
 
 /* "dll.function" or "dll.#ordinal": load that DLL if need be and look there. */
@@ -151,6 +172,7 @@ static void lock_table(PVOID start, SIZE_T size, ULONG old)
 static NTSTATUS bind_table(struct module *m, struct module *from, const char *dll,
 			   const ULONGLONG *lookup, ULONGLONG *table)
 {
+	struct exports x = exports_of(from);
 	SIZE_T n = 0;
 	NTSTATUS status;
 	ULONG old;
@@ -167,7 +189,7 @@ static NTSTATUS bind_table(struct module *m, struct module *from, const char *dl
 		const char *name = by_ordinal ? NULL : (const char *)hint->Name;
 		PVOID address;
 
-		status = find_export(from, name, ordinal, &address);
+		status = look_up(&x, name, ordinal, &address);
 		if (!NT_SUCCESS(status)) {
 			note_error(m, dll, name, ordinal);
 			if (status != STATUS_DLL_NOT_FOUND)

@@ -1,14 +1,18 @@
 /*
  * From a DLL's name to a module: search order, opening, mapping, the loader lists.
  *
- * Search order: the EXE's folder, C:\Windows\System32, C:\Windows, the current folder, PATH (or the
- * caller's search path, which is such a list). Names of API sets lead to the DLL that has the
- * functions here. The kernel relocates; data-file mappings are not made here.
+ * Search order: \KnownDlls (the system's own DLLs, by their plain names), the EXE's folder,
+ * C:\Windows\System32, C:\Windows, the current folder, PATH (or the caller's search path, which is
+ * such a list). Names of API sets lead to the DLL that has the functions here. The kernel
+ * relocates; data-file mappings are not made here.
  */
 #include "guest/user/ntdll/ldr.h"
 #include "guest/user/ntdll/except.h"
 
-#define MAX_NAME 1024
+#define MAX_NAME  1024
+#define MAX_KNOWN 64 /* the longest path of \KnownDlls or of the system folder */
+#define IMAGE_SECTION_ACCESS \
+	(SECTION_MAP_READ | SECTION_MAP_EXECUTE | SECTION_MAP_WRITE | SECTION_QUERY)
 
 struct module *exe_module, *ntdll_module;
 
@@ -241,20 +245,15 @@ void remove_module(struct module *m)
 	RtlFreeHeap(heap, 0, m);
 }
 
-static NTSTATUS map_file(HANDLE file, PCWSTR full, struct module **out)
+/* Maps an image section and puts it on the lists; consumes the handle. */
+static NTSTATUS map_section(HANDLE section, PCWSTR full, struct module **out)
 {
 	SIZE_T size = 0;
 	PVOID base = NULL;
 	UNICODE_STRING path;
 	PIMAGE_NT_HEADERS64 nt;
-	HANDLE section;
 	NTSTATUS status;
 
-	status = NtCreateSection(
-	    &section, SECTION_MAP_READ | SECTION_MAP_EXECUTE | SECTION_MAP_WRITE | SECTION_QUERY,
-	    NULL, NULL, PAGE_EXECUTE, SEC_IMAGE, file);
-	if (!NT_SUCCESS(status))
-		return status;
 	status = NtMapViewOfSection(section, NtCurrentProcess(), &base, 0, 0, NULL, &size,
 				    ViewShare, 0, PAGE_EXECUTE_WRITECOPY);
 	NtClose(section);
@@ -280,6 +279,34 @@ static NTSTATUS map_file(HANDLE file, PCWSTR full, struct module **out)
 	return STATUS_SUCCESS;
 }
 
+static NTSTATUS map_file(HANDLE file, PCWSTR full, struct module **out)
+{
+	HANDLE section;
+	NTSTATUS status = NtCreateSection(&section, IMAGE_SECTION_ACCESS, NULL, NULL, PAGE_EXECUTE,
+					  SEC_IMAGE, file);
+
+	return NT_SUCCESS(status) ? map_section(section, full, out) : status;
+}
+
+/* A plain name of \KnownDlls, which needs no search. */
+static NTSTATUS map_known(PCWSTR file, struct module **out)
+{
+	WCHAR name[MAX_KNOWN] = L"\\KnownDlls\\", full[MAX_KNOWN] = L"C:\\Windows\\System32\\";
+	OBJECT_ATTRIBUTES attr;
+	UNICODE_STRING path;
+	HANDLE section;
+	NTSTATUS status;
+
+	if (wcslen(file) > MAX_KNOWN - ARRAY_COUNT(L"C:\\Windows\\System32\\"))
+		return STATUS_OBJECT_NAME_NOT_FOUND;
+	wcscat(name, file);
+	wcscat(full, file);
+	RtlInitUnicodeString(&path, name);
+	InitializeObjectAttributes(&attr, &path, OBJ_CASE_INSENSITIVE, NULL, NULL);
+	status = NtOpenSection(&section, IMAGE_SECTION_ACCESS, &attr);
+	return NT_SUCCESS(status) ? map_section(section, full, out) : status;
+}
+
 /*
  * The module of that name: one already there, or newly mapped with its imports not yet bound.
  * => loader lock
@@ -296,6 +323,8 @@ NTSTATUS map_dll(PCWSTR name, PCWSTR search_path, ULONG flags, struct module **o
 		return STATUS_NAME_TOO_LONG;
 	*out = find_loaded(file, base_name(file) != file);
 	if (*out)
+		return STATUS_SUCCESS;
+	if (base_name(file) == file && NT_SUCCESS(map_known(file, out)))
 		return STATUS_SUCCESS;
 	status = search(file, search_path, full, &handle);
 	if (!NT_SUCCESS(status))
