@@ -28,8 +28,8 @@ const char run_help[] =
     "  --stats[=json[:FILE]]    at the end, what the memory manager and the machine did\n"
     "  --aslr SEED|off          address-space layout randomization; --aslr-seed N is the same\n"
     "  --largeaddress 8tb       Windows 8's user address space in place of 128 TB\n"
-    "  --vbs off|text|kdp       what the host keeps a kernel that was taken over from doing\n"
-    "                           (default off; see docs/threat-model.md)\n"
+    "  --vbs off|text|kdp|hvci  what the host keeps a kernel that was taken over from doing\n"
+    "                           (default text; see docs/threat-model.md)\n"
     "  --policy FILE            level, regions, actions and scans from a policy file\n"
     "  --events FILE            violations go there, as JSON lines; see `ntmm help events`\n"
     "  --scan N|MS:SEED         integrity scans at every Nth exit, or every MS ms on average\n"
@@ -174,7 +174,7 @@ static int opt_vbs(struct run_options *o, const char *v)
 	enum ept_level level;
 
 	if (!level_by_name(v, &level))
-		return complain(STATUS_USAGE, "--vbs %s: it has to be off, text or kdp", v);
+		return complain(STATUS_USAGE, "--vbs %s: it has to be off, text, kdp or hvci", v);
 	o->protection.level = level;
 	rules_default(&o->protection.rules, level);
 	return 0;

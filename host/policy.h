@@ -7,7 +7,7 @@
  * A file:
  *
  *   name: text                          what is shown
- *   level: off | kdp
+ *   level: off | text | kdp | hvci
  *   actions:                            rule: action, over the level's own
  *     integrity: audit                  `integrity` is every rule found by scans
  *   regions:                            more memory to protect

@@ -61,6 +61,8 @@ static bool exit_io(struct vcpu *v)
 
 	if (call && (uint32_t)run->s.regs.regs.rax == NTMM_HC_EXIT)
 		protect_scan(v);
+	if (call && hvci_call(v, &more))
+		return more;
 	pthread_mutex_lock(&vm->io_lock);
 	if (call) {
 		vm->stats.hypercalls++;

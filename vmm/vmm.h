@@ -141,6 +141,7 @@ struct vm_stats {
 	uint64_t end_ns;
 	uint64_t mark_ns[NTMM_MARK_COUNT]; /* 0: not reached */
 	uint64_t scans, violations;
+	uint64_t table_changes, cr3_loads; /* by hypercall, at level hvci */
 	unsigned slots, slots_readonly;
 	uint64_t ram_bytes, ram_resident, ram_huge; /* of guest RAM; ram_huge: in 2 MB host pages */
 	bool hugetlb;

@@ -14,7 +14,7 @@
 
 extern const u64 store_forms[], store_forms_end[];
 extern u64 ke_idt[], ke_gdt[], syscall_table[];
-extern char ke_text_start[], ke_text_end[], ke_rodata_end[], ke_kdp_start[], ke_data_start[];
+extern char ke_text_start[], ke_init_end[], ke_rodata_end[], ke_kdp_start[], ke_data_start[];
 void vulnerable_read(void *to, const void *from, u64 bytes);
 
 u8 vulnerable_page[PAGE_SIZE] __attribute__((aligned(PAGE_SIZE))); /* named by policies */
@@ -67,9 +67,9 @@ static u64 place(u64 id)
 	case VULNERABLE_TEXT:
 		return (u64)ke_text_start;
 	case VULNERABLE_TEXT_END:
-		return (u64)ke_text_end;
+		return (u64)ke_init_end;
 	case VULNERABLE_RODATA:
-		return (u64)ke_text_end;
+		return (u64)ke_init_end;
 	case VULNERABLE_SCRATCH: /* two pages of pool, no-execute */
 		if (!scratch)
 			scratch = mm_allocate_system(2);

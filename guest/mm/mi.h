@@ -272,14 +272,63 @@ static inline pfn_t pte_table_frame(const MMPTE *pte)
 {
 	return (pfn_t)(((u64)pte - MM_DIRECT_MAP) >> PAGE_SHIFT);
 }
+
+/*
+ * Changes of entries, in whatever table or array of prototypes. At level hvci tables lie in a pool
+ * that only the host changes, by hypercall (hosted.c); everywhere else it is a store.
+ */
+extern u64 mm_pool_va, mm_pool_bytes; /* the pool in the direct map; bytes 0: there is none */
+MMPTE mm_hosted_change(MMPTE *pte, MMPTE clear, MMPTE set);
+static inline bool pte_is_hosted(const MMPTE *pte)
+{
+	return UNLIKELY((u64)pte - mm_pool_va < mm_pool_bytes);
+}
+static inline void pte_store(MMPTE *pte, MMPTE v)
+{
+	if (pte_is_hosted(pte))
+		mm_hosted_change(pte, ~0ul, v);
+	else
+		__atomic_store_n(pte, v, __ATOMIC_RELAXED);
+}
+static inline MMPTE pte_exchange(MMPTE *pte, MMPTE v)
+{
+	return pte_is_hosted(pte) ? mm_hosted_change(pte, ~0ul, v)
+				  : __atomic_exchange_n(pte, v, __ATOMIC_SEQ_CST);
+}
+/* Clears bits, then sets others: in a valid entry, while the processor may set its own. */
+static inline void pte_change(MMPTE *pte, MMPTE clear, MMPTE set)
+{
+	if (pte_is_hosted(pte)) {
+		mm_hosted_change(pte, clear, set);
+		return;
+	}
+	if (clear)
+		__atomic_fetch_and(pte, ~clear, __ATOMIC_SEQ_CST);
+	if (set)
+		__atomic_fetch_or(pte, set, __ATOMIC_SEQ_CST);
+}
 /* Changes *pte, keeping the table's count of entries not zero. */
 static inline void pte_set(MMPTE *pte, MMPTE v)
 {
 	MMPFN *t = &mm_pfn[pte_table_frame(pte)];
 
 	t->share += (v != 0) - (*pte != 0);
-	__atomic_store_n(pte, v, __ATOMIC_RELAXED);
+	pte_store(pte, v);
 }
+
+/* hosted.c: pages for tables. Level 4 is the root, 1 a page table; 0: none. */
+pfn_t mm_take_table(u32 level);
+void mm_free_table(pfn_t p, u32 level); /* all entries of the user half are zero */
+pfn_t mm_take_kernel_table(void);	/* of the kernel half; it stays for ever */
+bool mm_tables_left(void);		/* false: mm_take_table has failed for want of tables */
+/* The pool's frames; pages 0: there is none. For mminit.c: finds it; a page of it while it can be
+ * written (0: none); from now on the host changes it. */
+extern u64 mm_pool_first, mm_pool_pages;
+void mm_find_pool(void);
+u64 mm_boot_table(void);
+void mm_start_hosting(void);
+/* A root with the system's kernel half. */
+void mm_fill_root(pfn_t p);
 
 /* ---- virtual address descriptors ---- */
 enum vad_type { VAD_PRIVATE, VAD_MAPPED, VAD_IMAGE, VAD_AWE, VAD_LARGE, VAD_SHARED_DATA };

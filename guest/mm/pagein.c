@@ -58,7 +58,7 @@ void mm_inpage_add(struct inpage *in, MMPTE *pte, bool prototype)
 	f->read = in;
 	in->io.pfn[in->count] = p;
 	in->pte[in->count++] = pte;
-	__atomic_store_n(pte, pte_transition(p, pte_prot(old)), __ATOMIC_RELAXED);
+	pte_store(pte, pte_transition(p, pte_prot(old)));
 }
 
 /* The read has ended: => F */
@@ -71,7 +71,7 @@ void mm_inpage_finish(struct inpage *in)
 		f->flags &= ~PFN_F_READING;
 		f->flink = f->blink = 0;
 		if (!NT_SUCCESS(in->status) && !(f->flags & PFN_F_DELETED)) {
-			__atomic_store_n(f->pte, f->original_pte, __ATOMIC_RELAXED);
+			pte_store(f->pte, f->original_pte);
 			f->original_pte = 0; /* the slot stays the PTE's */
 			f->flags |= PFN_F_DELETED;
 		}

@@ -52,7 +52,7 @@ static void invalidate(struct batch *b, MMPTE *pte, u32 prot)
 	MMPTE gone =
 	    mm_pfn[p].flags & PFN_F_PROTOTYPE ? pte_prototype(prot) : pte_transition(p, prot);
 
-	v = __atomic_exchange_n(pte, gone, __ATOMIC_SEQ_CST); /* the dirty bit to the last moment */
+	v = pte_exchange(pte, gone); /* the dirty bit to the last moment */
 	b->page[b->n].p = p;
 	b->page[b->n++].dirty = v & PTE_DIRTY;
 }
@@ -96,12 +96,11 @@ static u64 trim_locked(struct address_space *as, u64 want, u32 min_age, u64 from
 				continue;
 			age = (v & PTE_AGE) >> PTE_AGE_SHIFT;
 			if (min_age && v & PTE_ACCESSED) {
-				__atomic_fetch_and(pte, ~(PTE_ACCESSED | PTE_AGE),
-						   __ATOMIC_SEQ_CST);
+				pte_change(pte, PTE_ACCESSED | PTE_AGE, 0);
 				continue;
 			}
 			if (age + 1 < min_age) {
-				__atomic_fetch_add(pte, 1ul << PTE_AGE_SHIFT, __ATOMIC_SEQ_CST);
+				pte_change(pte, PTE_AGE, (age + 1) << PTE_AGE_SHIFT);
 				continue;
 			}
 			invalidate(&b, pte, pte_prot(v));
