@@ -307,6 +307,19 @@ static inline void pte_change(MMPTE *pte, MMPTE clear, MMPTE set)
 	if (set)
 		__atomic_fetch_or(pte, set, __ATOMIC_SEQ_CST);
 }
+/* A valid entry becomes this one, but for the dirty bit, which the processor may set. */
+static inline void pte_protect(MMPTE *pte, MMPTE v)
+{
+	MMPTE e = *pte;
+
+	if (pte_is_hosted(pte)) {
+		mm_hosted_change(pte, ~PTE_DIRTY, v);
+		return;
+	}
+	while (!__atomic_compare_exchange_n(pte, &e, v | (e & PTE_DIRTY), false, __ATOMIC_SEQ_CST,
+					    __ATOMIC_SEQ_CST))
+		;
+}
 /* Changes *pte, keeping the table's count of entries not zero. */
 static inline void pte_set(MMPTE *pte, MMPTE v)
 {

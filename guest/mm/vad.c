@@ -138,7 +138,7 @@ static void delete_valid(struct address_space *as, struct doomed *d, u64 va, MMP
 
 	if (v & PTE_LOCKED)
 		as->ws_locked--;
-	v = __atomic_exchange_n(pte, leave, __ATOMIC_SEQ_CST);
+	v = pte_exchange(pte, leave);
 	table->share -= !leave;
 	if (mm_pfn[pte_pfn(v)].flags & PFN_F_NOPAGE) { /* AWE: the window only */
 		mm_pfn[pte_pfn(v)].original_pte = 0;
@@ -244,9 +244,7 @@ void mm_set_protection(struct address_space *as, MMVAD *v, u64 va, MMPTE *pte, u
 			if (!v->write_watch || v->watch[page / 64] >> (page % 64) & 1)
 				fresh |= PTE_HW_WRITE;
 		}
-		while (!__atomic_compare_exchange_n(pte, &e, fresh | (e & PTE_DIRTY), false,
-						    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
-			;
+		pte_protect(pte, fresh);
 		if (!(mm_pfn[p].flags & PFN_F_PROTOTYPE)) {
 			old = KeAcquireSpinLock(&pfn_lock);
 			mm_pfn[p].original_pte = pte_with_prot(mm_pfn[p].original_pte, prot);
