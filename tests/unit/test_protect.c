@@ -456,17 +456,23 @@ END_TEST
 
 START_TEST(rules_have_names_and_actions)
 {
-	struct ept_rules off, on;
+	struct ept_rules off, on, hvci;
 	enum ept_rule rule;
 
 	rules_default(&off, LEVEL_OFF);
 	rules_default(&on, LEVEL_KDP);
+	rules_default(&hvci, LEVEL_HVCI);
 	for (unsigned i = 0; i < RULES; i++) {
 		ck_assert(rule_by_name(rule_name((enum ept_rule)i), &rule));
 		ck_assert_uint_eq(rule, i);
 		ck_assert_int_eq(off.action[i], ACTION_NONE);
-		ck_assert_int_eq(on.action[i],
-				 rule_prevents((enum ept_rule)i) ? ACTION_REFUSE : ACTION_STOP);
+		if (on.action[i] != ACTION_NONE)
+			ck_assert_int_eq(on.action[i], rule_prevents((enum ept_rule)i, LEVEL_KDP)
+							   ? ACTION_REFUSE
+							   : ACTION_STOP);
+		ck_assert_int_eq(hvci.action[i], rule_prevents((enum ept_rule)i, LEVEL_HVCI)
+						     ? ACTION_REFUSE
+						     : ACTION_STOP);
 	}
 	ck_assert(!rule_by_name("", &rule));
 }
