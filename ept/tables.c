@@ -308,13 +308,21 @@ int tables_change(struct ept_tables *t, gpa_t gpa, uint64_t clear, uint64_t set,
 
 int tables_approve(struct ept_tables *t, uint64_t va, gpa_t gpa, uint64_t bytes)
 {
-	for (unsigned i = 0; i < TABLES_MAX_CODE; i++)
-		if (!t->code[i].bytes) {
-			t->code[i] =
-			    (struct table_code){va, (bytes + PAGE - 1) & ~(PAGE - 1), gpa};
-			return 0;
-		}
-	return -ENOSPC;
+	struct table_code *room = NULL;
+
+	bytes = (bytes + PAGE - 1) & ~(PAGE - 1);
+	for (unsigned i = 0; i < TABLES_MAX_CODE; i++) {
+		struct table_code *c = &t->code[i];
+
+		if (!c->bytes)
+			room = c;
+		else if (va <= c->va + c->bytes && c->va <= va + bytes)
+			return -EEXIST; /* an instruction may begin in one and end in the other */
+	}
+	if (!room)
+		return -ENOSPC;
+	*room = (struct table_code){va, bytes, gpa};
+	return 0;
 }
 
 void tables_disapprove(struct ept_tables *t, gpa_t gpa)

@@ -94,7 +94,7 @@ bool tables_is_root(const struct ept_tables *t, gpa_t root);
 int tables_change(struct ept_tables *t, gpa_t gpa, uint64_t clear, uint64_t set, bool force,
 		  uint64_t *old, struct table_refusal *refused);
 
-/* Approves code; -ENOSPC. Takes approval back: no entry is changed. */
+/* Approves code; -ENOSPC; -EEXIST: there is some beside it already. Takes approval back: no entry is changed. */
 int tables_approve(struct ept_tables *t, uint64_t va, gpa_t gpa, uint64_t bytes);
 void tables_disapprove(struct ept_tables *t, gpa_t gpa);
 /* Does an entry of the kernel's half still map any of it? */

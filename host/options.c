@@ -30,6 +30,7 @@ const char run_help[] =
     "  --largeaddress 8tb       Windows 8's user address space in place of 128 TB\n"
     "  --vbs off|text|kdp|hvci  what the host keeps a kernel that was taken over from doing\n"
     "                           (default text; see docs/threat-model.md)\n"
+    "  --approve FILE|HASH      a kernel module that level hvci lets in; repeatable\n"
     "  --policy FILE            level, regions, actions and scans from a policy file\n"
     "  --events FILE            violations go there, as JSON lines; see `ntmm help events`\n"
     "  --scan N|MS:SEED         integrity scans at every Nth exit, or every MS ms on average\n"
@@ -180,6 +181,13 @@ static int opt_vbs(struct run_options *o, const char *v)
 	return 0;
 }
 
+static int opt_approve(struct run_options *o, const char *v)
+{
+	int r = approve_module(&o->protection, v, NULL);
+
+	return r < 0 ? complain(STATUS_USAGE, "--approve %s: %s", v, strerror(-r)) : 0;
+}
+
 static int opt_vulnerable(struct run_options *o, const char *v)
 {
 	(void)v;
@@ -259,6 +267,7 @@ static const struct {
     {"--debug", VALUE, opt_debug},
     {"--vbs", VALUE, opt_vbs},
     {"--policy", VALUE, opt_policy},
+    {"--approve", VALUE, opt_approve},
     {"--events", VALUE, opt_events},
     {"--scan", VALUE, opt_scan},
     {"--vulnerable", NOTHING, opt_vulnerable},

@@ -252,6 +252,19 @@ static void set_scan(struct reader *r, const yaml_node_t *n)
 	MAPPING(r, n, "scan", fields);
 }
 
+static void add_approval(struct reader *r, const yaml_node_t *n)
+{
+	const char *s = scalar(r, n, "a module");
+	int e = s ? approve_module(&r->p->protection, s, r->p->path) : 0;
+
+	if (e < 0)
+		wrong(r, n->start_mark, "%s: %s", s, strerror(-e));
+}
+static void set_approve(struct reader *r, const yaml_node_t *n)
+{
+	sequence(r, n, "approve", add_approval);
+}
+
 static void set_memory(struct reader *r, const yaml_node_t *n)
 {
 	const char *s = scalar(r, n, "memory");
@@ -384,10 +397,10 @@ static void ignore(struct reader *r, const yaml_node_t *n)
 /* The level comes first, since it sets what the others change. */
 static const struct field first_pass[] = {
     {"name", set_name}, {"level", set_level}, {"actions", ignore}, {"regions", ignore},
-    {"scan", ignore},	{"vm", ignore},	      {"attacks", ignore}, {"outcome", ignore}};
+    {"approve", ignore}, {"scan", ignore},	{"vm", ignore},	      {"attacks", ignore}, {"outcome", ignore}};
 static const struct field second_pass[] = {
     {"name", ignore},	{"level", ignore}, {"actions", set_actions}, {"regions", set_regions},
-    {"scan", set_scan}, {"vm", set_vm},	   {"attacks", set_attacks}, {"outcome", set_end}};
+    {"approve", set_approve}, {"scan", set_scan}, {"vm", set_vm},	   {"attacks", set_attacks}, {"outcome", set_end}};
 
 static void read_document(struct reader *r)
 {

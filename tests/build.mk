@@ -133,4 +133,12 @@ $(ATTACK_OBJS): $(B)/obj/%.o: %.c
 $(B)/tests/attack.exe: $(ATTACK_OBJS)
 	@mkdir -p $(@D)
 	$(MINGW) $^ -lntdll -o $@
+# The modules beside it: as they are, and one that nobody approves.
+guest-tests: $(B)/tests/hello.sys $(B)/tests/crzero.sys $(B)/tests/changed.sys
+$(B)/tests/%.sys: $(B)/guest/modules/%.sys
+	@mkdir -p $(@D)
+	cp $< $@
+$(B)/tests/changed.sys: $(B)/guest/modules/hello.sys
+	@mkdir -p $(@D)
+	cp $< $@ && printf x >>$@
 -include $(ATTACK_OBJS:.o=.d)

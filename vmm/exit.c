@@ -37,11 +37,13 @@ static bool after_hypercall(struct vcpu *v)
 
 	v->todo = 0;
 	if (v->refused)
-		more = violation_plain(vm, v, RULE_HYPERCALL, ACCESS_WRITE, v->refused_gpa,
+		more = violation_plain(vm, v, v->refused_rule, ACCESS_WRITE, v->refused_gpa,
 				       v->refused);
 	v->refused = NULL;
 	if (todo & TODO_SEAL)
 		protect_seal(v);
+	if (todo & TODO_RELEASE)
+		module_release(v);
 	if (todo & TODO_NOTE) {
 		protect_scan(v);
 		violations_flush(vm);

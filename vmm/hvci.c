@@ -169,6 +169,18 @@ bool hvci_enter(struct vcpu *v)
 	return ok && drop_boot_memory(vm);
 }
 
+void hvci_flush(struct vcpu *v)
+{
+	struct vm *vm = v->vm;
+
+	world_stop(v);
+	for (unsigned i = 0; i < vm->nvcpus; i++) {
+		vm->vcpu[i].run->s.regs.sregs.cr3 ^= CR3_PWT;
+		vm->vcpu[i].run->kvm_dirty_regs |= KVM_SYNC_X86_SREGS;
+	}
+	world_resume(v);
+}
+
 /* ---- hypercalls ---- */
 
 struct tables_call {

@@ -5,6 +5,7 @@
  *   violate.c    records of violations, and the three actions at the instruction that did it
  *   integrity.c  scans: stopping the machine, collecting registers, what was found
  *   hc_protect.c the hypercalls of protected data, secure pool and vault
+ *   module.c     kernel modules: approval, and code that the guest cannot write
  *   hvci.c       page tables at level hvci: their hypercalls, loads of CR3
  *
  * Locks. kdp and vault: vm.io_lock. Page tables: table_lock, taken after it if both. Events: event_lock, taken last. Stopping the world: pause_lock,
@@ -105,6 +106,8 @@ int hvci_start(struct vm *vm, struct vm_error *err);
 void hvci_destroy(struct vm *vm);
 /* The rules come into force: false, and the machine's end is set. => the world is stopped */
 bool hvci_enter(struct vcpu *v);
+/* Every vCPU forgets all translations. => no lock held, in a vCPU's thread */
+void hvci_flush(struct vcpu *v);
 /* A hypercall about page tables; false: it is another. *more false: this vCPU is done.
  * => no lock held */
 bool hvci_call(struct vcpu *v, bool *more);
@@ -144,5 +147,10 @@ int hc_section(struct call *c);
 int hc_section_seal(struct call *c);
 int hc_vault(struct call *c);
 int hc_note(struct call *c);
+/* module.c */
+int hc_module_load(struct call *c);
+int hc_module_unload(struct call *c);
+/* What is left to be done of an unload. => no lock held */
+void module_release(struct vcpu *v);
 
 #endif

@@ -104,6 +104,34 @@ enum ntmm_hypercall {
 	NTMM_HC_PTES = 20,   /* rdi = gpa of rsi struct ntmm_pte, in one page: in their order, up to
 				the first that is refused; result: how many were changed */
 	NTMM_HC_CR3 = 21,    /* rdi = gpa of a root: loaded here, this CPU's translations flushed */
+
+	/* Kernel modules. -ENOEXEC: no module; -EACCES: not approved. */
+	NTMM_HC_MODULE_LOAD = 22,   /* rdi = gpa of struct ntmm_module, in one page */
+	NTMM_HC_MODULE_UNLOAD = 23, /* rdi = gpa of its code, which no entry maps any more (-EBUSY) */
+};
+
+/*
+ * A kernel module: an ELF64 shared object without relocations, whose segments lie from address 0 on
+ * in pages of their own. What is not writable the host copies, where it has protected memory (kdp
+ * and hvci), into memory that the guest cannot write; the rest is the kernel's to load.
+ */
+#define NTMM_MODULE_MOST     0x40000u /* bytes of file, and of addresses */
+#define NTMM_MODULE_SEGMENTS 4u
+#define NTMM_SEGMENT_W	     1u
+#define NTMM_SEGMENT_X	     2u
+#define NTMM_SEGMENT_KDP     4u /* written until the module has been started */
+struct ntmm_segment {
+	uint64_t offset, bytes;		  /* in memory, from the module's first address; whole pages */
+	uint64_t file_offset, file_bytes; /* what is there at first; then zeroes */
+	uint32_t flags, reserved;
+};
+struct ntmm_module {
+	uint64_t file, file_bytes; /* in: gpa of the file's bytes, in one piece */
+	uint64_t va;		   /* in: where its first byte will be */
+	uint64_t code;		   /* out: gpa of what the host has copied; 0: it has not */
+	uint64_t entry;		   /* out: offset of its first instruction */
+	uint32_t segments, reserved;
+	struct ntmm_segment segment[NTMM_MODULE_SEGMENTS];
 };
 
 struct ntmm_pte {

@@ -6,6 +6,7 @@
 #include "guest/ke/cpu.h"
 #include "guest/ke/kdp.h"
 #include "guest/ke/runblock.h"
+#include "guest/ex/driver.h"
 #include "guest/ke/thread.h"
 #include "guest/io/io.h"
 #include "guest/mm/mi.h"
@@ -86,6 +87,9 @@ static u64 place(u64 id)
 		return (u64)PsGetCurrentProcess();
 	case VULNERABLE_REGION:
 		return (u64)vulnerable_page;
+	case VULNERABLE_MODULE:
+	case VULNERABLE_MODULE_KDP:
+		return ExLastModule(id == VULNERABLE_MODULE_KDP);
 	case VULNERABLE_SYSTEM_CR3:
 		return (u64)mm_system_pml4 << PAGE_SHIFT;
 	}

@@ -28,7 +28,8 @@ struct attack {
 };
 
 /* One table a file; the last row is empty. */
-extern const struct attack attacks_memory[], attacks_tables[], attacks_state[], attacks_calls[];
+extern const struct attack attacks_memory[], attacks_tables[], attacks_state[], attacks_calls[],
+    attacks_modules[];
 
 typedef struct vulnerable_call call_t;
 NTSYSAPI LONG NTAPI NtSystemDebugControl(ULONG command, void *in, ULONG in_bytes, void *out,

@@ -356,9 +356,11 @@ START_TEST(approval_comes_and_goes)
 	ck_assert(!tables_maps(&tables, gpa, 4096));
 	tables_disapprove(&tables, gpa);
 	ck_assert_int_eq(set(KPT, 200, gpa | P), -EPERM);
+	ck_assert_int_eq(tables_approve(&tables, IMAGE_VA + TEXT * 4096, gpa, 4096), -EEXIST);
+	ck_assert_int_eq(tables_approve(&tables, IMAGE_VA - 4096, gpa, 4096), -EEXIST);
 	for (unsigned i = 0; i < TABLES_MAX_CODE - 1; i++)
-		ck_assert_int_eq(tables_approve(&tables, va, gpa, 4096), 0);
-	ck_assert_int_eq(tables_approve(&tables, va, gpa, 4096), -ENOSPC);
+		ck_assert_int_eq(tables_approve(&tables, va + i * 8192, gpa, 4096), 0);
+	ck_assert_int_eq(tables_approve(&tables, va - 16384, gpa, 4096), -ENOSPC);
 }
 END_TEST
 
