@@ -67,6 +67,26 @@ MMPTE mm_hosted_change(MMPTE *pte, MMPTE clear, MMPTE set)
 	return r9;
 }
 
+void mm_hosted_flush(struct pte_queue *q)
+{
+	s64 done = hypercall(NTMM_HC_PTES, MmGetPhysicalAddress(q->ask), q->n, 0, 0);
+
+	if (UNLIKELY(done != q->n))
+		refused(NULL, done < 0 ? 0 : q->ask[done].set, done);
+	for (u32 i = 0; i < q->n; i++)
+		if (q->dirty[i])
+			*q->dirty[i] = q->ask[i].old & PTE_DIRTY;
+	q->n = 0;
+}
+
+void mm_hosted_defer(struct pte_queue *q, MMPTE *pte, MMPTE clear, MMPTE set, bool *dirty)
+{
+	q->ask[q->n] = (struct ntmm_pte){.gpa = (u64)pte - MM_DIRECT_MAP, .clear = clear, .set = set};
+	q->dirty[q->n] = dirty;
+	if (++q->n == PTE_QUEUE)
+		mm_hosted_flush(q);
+}
+
 /* ---- pages for tables ---- */
 
 static pfn_t take_pooled(u32 level)

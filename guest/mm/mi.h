@@ -14,6 +14,7 @@
 #include "guest/mm/pe.h"
 #include "guest/ps/ps.h"
 #include "guest/io/io.h"
+#include "guest/abi/machine.h"
 
 /*
  * ---- Page table entries ----
@@ -327,6 +328,43 @@ static inline void pte_set(MMPTE *pte, MMPTE v)
 
 	t->share += (v != 0) - (*pte != 0);
 	pte_store(pte, v);
+}
+
+/*
+ * Changes that may wait a little: many in one hypercall, and at once where no host is asked. Until
+ * pte_flush() the entries show their old values. => A from the first to the flush; *dirty, if not
+ * NULL: whether the entry that was replaced was dirty, filled in by the flush at the latest
+ */
+#define PTE_QUEUE 64u
+struct pte_queue {
+	struct ntmm_pte ask[PTE_QUEUE] __attribute__((aligned(2048))); /* in one page */
+	bool *dirty[PTE_QUEUE];
+	u32 n;
+};
+_Static_assert(sizeof(struct ntmm_pte) * PTE_QUEUE == 2048, "the host takes it from one page");
+void mm_hosted_defer(struct pte_queue *q, MMPTE *pte, MMPTE clear, MMPTE set, bool *dirty);
+void mm_hosted_flush(struct pte_queue *q);
+static inline void pte_defer(struct pte_queue *q, MMPTE *pte, MMPTE v, bool *dirty)
+{
+	if (pte_is_hosted(pte)) {
+		mm_hosted_defer(q, pte, ~0ul, v, dirty);
+		return;
+	}
+	v = __atomic_exchange_n(pte, v, __ATOMIC_SEQ_CST);
+	if (dirty)
+		*dirty = v & PTE_DIRTY;
+}
+static inline void pte_defer_change(struct pte_queue *q, MMPTE *pte, MMPTE clear, MMPTE set)
+{
+	if (pte_is_hosted(pte))
+		mm_hosted_defer(q, pte, clear, set, NULL);
+	else
+		pte_change(pte, clear, set);
+}
+static inline void pte_flush(struct pte_queue *q)
+{
+	if (UNLIKELY(q->n))
+		mm_hosted_flush(q);
 }
 
 /* hosted.c: pages for tables. Level 4 is the root, 1 a page table; 0: none. */

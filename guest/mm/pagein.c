@@ -12,6 +12,7 @@
 #define INPAGE_COUNT 64u
 
 static struct inpage blocks[INPAGE_COUNT];
+static struct pte_queue queue; /* of one run; F */
 static struct list free_blocks; /* by io.entry; F */
 
 void mm_init_pagein(void)
@@ -58,7 +59,7 @@ void mm_inpage_add(struct inpage *in, MMPTE *pte, bool prototype)
 	f->read = in;
 	in->io.pfn[in->count] = p;
 	in->pte[in->count++] = pte;
-	pte_store(pte, pte_transition(p, pte_prot(old)));
+	pte_defer(&queue, pte, pte_transition(p, pte_prot(old)), NULL);
 }
 
 /* The read has ended: => F */
@@ -127,6 +128,7 @@ NTSTATUS mm_page_in(struct address_space *as, MMPTE *pte, MMPTE *lo, MMPTE *hi, 
 	in->io.context = in;
 	for (MMPTE *q = first; q <= last; q++)
 		mm_inpage_add(in, q, prototype);
+	pte_flush(&queue);
 	in->io.count = (u16)in->count;
 	as->hard_faults++;
 	counter_inc(MmCounters.faults_hard);
