@@ -117,15 +117,28 @@ int kdp_seal_block(struct ept_kdp *k, gpa_t gpa, uint64_t key)
 	return 0;
 }
 
+static int remove_block(struct ept_kdp *k, struct kdp_block *b, uint64_t *bytes)
+{
+	*bytes = b->bytes;
+	memmove(b, b + 1, (size_t)(&k->block[k->nblocks] - (b + 1)) * sizeof(*b));
+	k->nblocks--;
+	return 0;
+}
+
 int kdp_free(struct ept_kdp *k, gpa_t gpa, uint64_t key, uint64_t *bytes)
 {
 	struct kdp_block *b;
 	int r = own(k, gpa, key, &b);
 
-	if (r < 0)
-		return r;
-	*bytes = b->bytes;
-	memmove(b, b + 1, (size_t)(&k->block[k->nblocks] - (b + 1)) * sizeof(*b));
-	k->nblocks--;
-	return 0;
+	if (r < 0 || b->section) /* sections are for ever, for those who know no key */
+		return r < 0 ? r : -EACCES;
+	return remove_block(k, b, bytes);
+}
+
+int kdp_release(struct ept_kdp *k, gpa_t gpa, uint64_t *bytes)
+{
+	struct kdp_block *b;
+	int r = own(k, gpa, 0, &b);
+
+	return r < 0 || !b->section ? -ENOENT : remove_block(k, b, bytes);
 }

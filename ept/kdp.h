@@ -54,7 +54,9 @@ int kdp_alloc(struct ept_kdp *k, uint64_t bytes, uint64_t key, bool section, gpa
 int kdp_may_write(const struct ept_kdp *k, gpa_t gpa, uint64_t len, uint64_t key);
 /* Blocks by their first byte; as kdp_may_write, -EALREADY. */
 int kdp_seal_block(struct ept_kdp *k, gpa_t gpa, uint64_t key);
-int kdp_free(struct ept_kdp *k, gpa_t gpa, uint64_t key, uint64_t *bytes);
+int kdp_free(struct ept_kdp *k, gpa_t gpa, uint64_t key, uint64_t *bytes); /* no section */
+/* The host's own doing: a section goes. */
+int kdp_release(struct ept_kdp *k, gpa_t gpa, uint64_t *bytes);
 
 #define VAULT_SLOTS 32u
 #define VAULT_SLOT  1024u /* bytes of secure memory a secret may take */

@@ -13,6 +13,8 @@ static const char *const kinds[EPT_KINDS] = {
     [EPT_KDP] = "protected data",
     [EPT_SECURE] = "secure memory",
     [EPT_REGION] = "region",
+    [EPT_TABLES] = "page tables",
+    [EPT_BOOT] = "boot memory",
 };
 
 static bool aligned(uint64_t v)
@@ -29,7 +31,7 @@ enum ept_slot ept_slot_for(const struct ept_arena *a)
 {
 	if (!(a->rights & EPT_R))
 		return EPT_SLOT_ABSENT;
-	return a->rights & EPT_W ? EPT_SLOT_RW : EPT_SLOT_READONLY;
+	return a->rights & EPT_W || a->kind == EPT_TABLES ? EPT_SLOT_RW : EPT_SLOT_READONLY;
 }
 
 bool ept_is_protected(const struct ept_arena *a)

@@ -3,7 +3,7 @@
 
 #include "ept/rules.h"
 
-enum { P, F };
+enum { P, F, H };
 static const struct {
 	const char *name, *text;
 	int kind;
@@ -12,12 +12,13 @@ static const struct {
 /* A bug of the kernel's own then ends the machine where it happens. */
 #define AT_TEXT(rule) \
 	((rule) == RULE_TEXT ? ACTION_STOP : (rule) == RULE_DMA ? ACTION_REFUSE : ACTION_NONE)
-#define ROW(id, name, text, kind, kdp) \
-	[RULE_##id] = {name, text, kind, {ACTION_NONE, AT_TEXT(RULE_##id), ACTION_##kdp}},
+#define ROW(id, name, text, kind, kdp, hvci) \
+	[RULE_##id] = {           \
+	    name, text, kind, {ACTION_NONE, AT_TEXT(RULE_##id), ACTION_##kdp, ACTION_##hvci}},
     EPT_RULES(ROW)
 #undef ROW
 };
-static const char *const levels[LEVELS] = {"off", "text", "kdp"};
+static const char *const levels[LEVELS] = {"off", "text", "kdp", "hvci"};
 static const char *const actions[ACTIONS] = {"none", "audit", "refuse", "stop"};
 static const char *const accesses[] = {"read", "write", "execute", "state"};
 
@@ -37,9 +38,9 @@ const char *rule_text(enum ept_rule rule)
 	return rules[rule].text;
 }
 
-bool rule_prevents(enum ept_rule rule)
+bool rule_prevents(enum ept_rule rule, enum ept_level level)
 {
-	return rules[rule].kind == P;
+	return rules[rule].kind == P || (rules[rule].kind == H && level >= LEVEL_HVCI);
 }
 
 bool rule_by_name(const char *name, enum ept_rule *rule)

@@ -31,6 +31,13 @@ int scan_approve(struct scan_baseline *b, const struct ept_memory *m, uint64_t v
 	return 0;
 }
 
+void scan_disapprove(struct scan_baseline *b, gpa_t gpa)
+{
+	for (unsigned i = 0; i < b->ncode; i++)
+		if (b->code[i].gpa == gpa)
+			b->code[i--] = b->code[--b->ncode];
+}
+
 int scan_begin(struct scan_baseline *b, const struct ept_memory *m, uint64_t cr3)
 {
 	const uint64_t *t = ept_at(m, cr3 & PT_FRAME, NTMM_PAGE_SIZE);

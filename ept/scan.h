@@ -26,7 +26,7 @@ struct scan_code {
 	gpa_t gpa;
 	uint64_t hash;
 };
-#define SCAN_MAX_CODE 16u
+#define SCAN_MAX_CODE 48u
 
 /* What was so when the machine was sealed. */
 struct scan_baseline {
@@ -59,6 +59,9 @@ int scan_begin(struct scan_baseline *b, const struct ept_memory *m, uint64_t cr3
 /* Approves more code. -ENOSPC, -EFAULT. */
 int scan_approve(struct scan_baseline *b, const struct ept_memory *m, uint64_t va, gpa_t gpa,
 		 uint64_t bytes);
+
+/* Takes approval back of code that is gone. */
+void scan_disapprove(struct scan_baseline *b, gpa_t gpa);
 
 /* own: this CPU at the time of sealing; now: as it is. */
 void scan_registers(const struct scan_baseline *b, const struct scan_cpu *own,

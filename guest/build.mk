@@ -7,8 +7,8 @@ GUEST_SRCS := \
 	guest/ke/wait.c guest/ke/lock.c guest/ke/dpc.c guest/ke/time.c guest/ke/apic.c \
 	guest/ke/fpu.c guest/ke/aslr.c guest/ke/runblock.c guest/ke/print.c guest/ke/bugcheck.c \
 	guest/ke/string.c guest/ke/kuser.c guest/ke/kdp.c guest/ke/guard.c guest/ex/pool.c \
-	guest/ex/securepool.c guest/ex/protection.c \
-	guest/mm/mminit.c guest/mm/pfn.c guest/mm/contig.c guest/mm/syspte.c guest/mm/space.c \
+	guest/ex/securepool.c guest/ex/protection.c guest/ex/driver.c \
+	guest/mm/mminit.c guest/mm/pfn.c guest/mm/contig.c guest/mm/syspte.c guest/mm/space.c guest/mm/hosted.c \
 	guest/mm/prot.c guest/mm/commit.c guest/mm/pagefile.c guest/mm/pagein.c guest/mm/fault.c \
 	guest/mm/stack.c guest/mm/wset.c guest/mm/writer.c guest/mm/usercopy.c guest/mm/divide.c guest/mm/vad.c \
 	guest/mm/alloc.c guest/mm/free.c guest/mm/protect.c guest/mm/query.c guest/mm/ca.c \
@@ -32,11 +32,26 @@ GUEST_OBJS := $(GUEST_SRCS:%.c=$(B)/obj/%.o) $(GUEST_ASM:%.S=$(B)/obj/%.S.o)
 
 kernel: $(B)/guest/ntoskrnl.elf
 
-$(B)/guest/ntoskrnl.elf: $(GUEST_OBJS) guest/ke/kernel.ld
+$(B)/guest/ntoskrnl.elf: $(GUEST_OBJS) guest/ke/kernel.ld guest/link-kernel $(B)/obj/checkcode
 	@mkdir -p $(@D)
-	$(CC) -nostdlib -static -no-pie -Wl,-T,guest/ke/kernel.ld -Wl,--build-id=none \
-		-Wl,-z,max-page-size=4096 -Wl,-z,noexecstack -Wl,--no-warn-rwx-segments -o $@ \
+	@guest/link-kernel $(B)/obj/checkcode $@ \
+		$(CC) -nostdlib -static -no-pie -Wl,-T,guest/ke/kernel.ld -Wl,--build-id=none \
+		-Wl,-z,max-page-size=4096 -Wl,-z,noexecstack -Wl,--no-warn-rwx-segments \
 		$(GUEST_OBJS)
+
+$(B)/obj/checkcode: ept/checkcode.c ept/gadget.c ept/gadget.h
+	@mkdir -p $(@D)
+	$(CC) -std=gnu17 -O2 $(WARN) -I. ept/checkcode.c ept/gadget.c -o $@
+
+# Kernel modules, build/guest/modules/*.sys: nothing in them may depend on where they are loaded.
+MODULES := hello crzero
+kernel: $(MODULES:%=$(B)/guest/modules/%.sys)
+$(B)/guest/modules/%.sys: $(B)/obj/guest/modules/%.o guest/modules/module.ld
+	@mkdir -p $(@D)
+	$(CC) -nostdlib -shared -Wl,-T,guest/modules/module.ld -Wl,--build-id=none -Wl,-z,noexecstack \
+		-Wl,-z,max-page-size=4096 -Wl,-z,norelro -o $@.new $<
+	@readelf -rW $@.new | grep -q R_X86 && { echo "$@ has relocations" >&2; exit 1; } || true
+	@strip --strip-debug $@.new && mv $@.new $@
 
 $(B)/obj:
 	@mkdir -p $@

@@ -1,19 +1,20 @@
 # The ntmm command: host/ over vmm/, ept/ and pagefile/.
-EPT_SRCS := ept/map.c ept/walk.c ept/insn.c ept/rules.c ept/kdp.c ept/vault.c ept/scan.c
+EPT_SRCS := ept/map.c ept/walk.c ept/insn.c ept/rules.c ept/kdp.c ept/vault.c ept/scan.c ept/tables.c ept/gadget.c ept/module.c
 EPT_LIBS := -lZydis -lxxhash
+HASH_LIBS := -lcrypto
 VMM_SRCS := vmm/boot.c vmm/bus.c vmm/cpuid.c vmm/elf.c vmm/exit.c vmm/hypercall.c vmm/loop.c \
 	vmm/msi.c vmm/p9.c vmm/p9fs.c vmm/p9ops.c vmm/pci.c vmm/probe.c vmm/sandbox.c vmm/serial.c vmm/vcpu.c \
 	vmm/virtio_9p.c vmm/virtio_blk.c vmm/virtio_console.c vmm/virtio_pci.c vmm/virtqueue.c \
-	vmm/vm.c vmm/protect.c vmm/violate.c vmm/integrity.c vmm/hc_protect.c
+	vmm/vm.c vmm/protect.c vmm/violate.c vmm/integrity.c vmm/hc_protect.c vmm/hvci.c vmm/module.c vmm/hash.c
 VMM_ASM := vmm/probe_guest.S
-HOST_SRCS := host/cmd_run.c host/crash.c host/doctor.c host/events.c host/json.c host/lab.c host/main.c \
+HOST_SRCS := host/approve.c host/cmd_run.c host/crash.c host/doctor.c host/events.c host/json.c host/lab.c host/main.c \
 	host/names.c host/options.c host/pe.c host/policy.c host/policytest.c host/report.c host/runblock.c host/size.c \
 	host/tempdir.c host/winargs.c
 
 HOST_C_OBJS := $(patsubst %.c,$(B)/obj/%.o,$(EPT_SRCS) $(VMM_SRCS) $(HOST_SRCS))
 HOST_S_OBJS := $(VMM_ASM:%.S=$(B)/obj/%.o)
 HOST_OBJS := $(HOST_C_OBJS) $(HOST_S_OBJS)
-HOST_LIBS := $(PAGEFILE_LIBS) $(EPT_LIBS) -lseccomp -lcjson -lyaml -lm
+HOST_LIBS := $(PAGEFILE_LIBS) $(EPT_LIBS) $(HASH_LIBS) -lseccomp -lcjson -lyaml -lm
 
 host: $(B)/ntmm
 

@@ -8,6 +8,7 @@
  *   report.c   --stats                         crash.c    bug checks and other sudden ends
  *   tempdir.c  drive T:                        names.c    NTSTATUS and bug check names
  *   events.c   violations            policy*.c policies and their tests
+ *   approve.c  kernel modules that are let in
  *   size.c     sizes, pagefile and share specs json.c     a JSON writer
  */
 #ifndef HOST_HOST_H
@@ -37,6 +38,12 @@ enum status {
 
 /* One line on stderr, "ntmm: ..."; returns status. */
 __attribute__((format(printf, 2, 3))) int complain(int status, const char *fmt, ...);
+
+/* ---- approve.c ---- */
+
+/* Lets a kernel module in: 64 hexadecimal digits, or a file, beside another unless NULL. -ENOSPC,
+ * or why the file cannot be read. */
+int approve_module(struct vm_protection *p, const char *text, const char *beside);
 
 /* ---- size.c ---- */
 

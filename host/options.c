@@ -28,8 +28,9 @@ const char run_help[] =
     "  --stats[=json[:FILE]]    at the end, what the memory manager and the machine did\n"
     "  --aslr SEED|off          address-space layout randomization; --aslr-seed N is the same\n"
     "  --largeaddress 8tb       Windows 8's user address space in place of 128 TB\n"
-    "  --vbs off|text|kdp       what the host keeps a kernel that was taken over from doing\n"
-    "                           (default off; see docs/threat-model.md)\n"
+    "  --vbs off|text|kdp|hvci  what the host keeps a kernel that was taken over from doing\n"
+    "                           (default text; see docs/threat-model.md)\n"
+    "  --approve FILE|HASH      a kernel module that level hvci lets in; repeatable\n"
     "  --policy FILE            level, regions, actions and scans from a policy file\n"
     "  --events FILE            violations go there, as JSON lines; see `ntmm help events`\n"
     "  --scan N|MS:SEED         integrity scans at every Nth exit, or every MS ms on average\n"
@@ -174,10 +175,17 @@ static int opt_vbs(struct run_options *o, const char *v)
 	enum ept_level level;
 
 	if (!level_by_name(v, &level))
-		return complain(STATUS_USAGE, "--vbs %s: it has to be off, text or kdp", v);
+		return complain(STATUS_USAGE, "--vbs %s: it has to be off, text, kdp or hvci", v);
 	o->protection.level = level;
 	rules_default(&o->protection.rules, level);
 	return 0;
+}
+
+static int opt_approve(struct run_options *o, const char *v)
+{
+	int r = approve_module(&o->protection, v, NULL);
+
+	return r < 0 ? complain(STATUS_USAGE, "--approve %s: %s", v, strerror(-r)) : 0;
 }
 
 static int opt_vulnerable(struct run_options *o, const char *v)
@@ -259,6 +267,7 @@ static const struct {
     {"--debug", VALUE, opt_debug},
     {"--vbs", VALUE, opt_vbs},
     {"--policy", VALUE, opt_policy},
+    {"--approve", VALUE, opt_approve},
     {"--events", VALUE, opt_events},
     {"--scan", VALUE, opt_scan},
     {"--vulnerable", NOTHING, opt_vulnerable},

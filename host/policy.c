@@ -144,12 +144,12 @@ static void set_level(struct reader *r, const yaml_node_t *n)
 	const char *s = scalar(r, n, "level");
 
 	if (s && !level_by_name(s, &r->p->protection.level))
-		wrong(r, n->start_mark, "level: %s is not off, text or kdp", s);
+		wrong(r, n->start_mark, "level: %s is not off, text, kdp or hvci", s);
 }
 
 static void set_action(struct reader *r, enum ept_rule rule, enum ept_action action, yaml_mark_t at)
 {
-	if (!rule_prevents(rule) && action == ACTION_REFUSE)
+	if (!rule_prevents(rule, r->p->protection.level) && action == ACTION_REFUSE)
 		wrong(r, at, "%s is found afterwards and cannot be refused: audit, stop or none",
 		      rule_name(rule));
 	r->p->protection.rules.action[rule] = action;
@@ -175,7 +175,8 @@ static void set_actions(struct reader *r, const yaml_node_t *n)
 			wrong(r, value->start_mark, "%s is not none, audit, refuse or stop", v);
 		} else if (strcmp(name, "integrity") == 0) {
 			for (unsigned i = 0; i < RULES; i++)
-				if (!rule_prevents((enum ept_rule)i))
+				if (!rule_prevents((enum ept_rule)i,
+						   r->p->protection.level))
 					set_action(r, (enum ept_rule)i, action, value->start_mark);
 		} else if (!rule_by_name(name, &rule)) {
 			wrong(r, key->start_mark, "there is no rule `%s`", name);
@@ -249,6 +250,19 @@ static void set_scan(struct reader *r, const yaml_node_t *n)
 	    {"exits", set_exits}, {"mean-ms", set_mean}, {"seed", set_seed}};
 
 	MAPPING(r, n, "scan", fields);
+}
+
+static void add_approval(struct reader *r, const yaml_node_t *n)
+{
+	const char *s = scalar(r, n, "a module");
+	int e = s ? approve_module(&r->p->protection, s, r->p->path) : 0;
+
+	if (e < 0)
+		wrong(r, n->start_mark, "%s: %s", s, strerror(-e));
+}
+static void set_approve(struct reader *r, const yaml_node_t *n)
+{
+	sequence(r, n, "approve", add_approval);
 }
 
 static void set_memory(struct reader *r, const yaml_node_t *n)
@@ -383,10 +397,10 @@ static void ignore(struct reader *r, const yaml_node_t *n)
 /* The level comes first, since it sets what the others change. */
 static const struct field first_pass[] = {
     {"name", set_name}, {"level", set_level}, {"actions", ignore}, {"regions", ignore},
-    {"scan", ignore},	{"vm", ignore},	      {"attacks", ignore}, {"outcome", ignore}};
+    {"approve", ignore}, {"scan", ignore},	{"vm", ignore},	      {"attacks", ignore}, {"outcome", ignore}};
 static const struct field second_pass[] = {
     {"name", ignore},	{"level", ignore}, {"actions", set_actions}, {"regions", set_regions},
-    {"scan", set_scan}, {"vm", set_vm},	   {"attacks", set_attacks}, {"outcome", set_end}};
+    {"approve", set_approve}, {"scan", set_scan}, {"vm", set_vm},	   {"attacks", set_attacks}, {"outcome", set_end}};
 
 static void read_document(struct reader *r)
 {
@@ -399,7 +413,7 @@ static void read_document(struct reader *r)
 	r->p->protection.level = LEVELS;
 	MAPPING(r, root, "a policy", first_pass);
 	if (!r->status && r->p->protection.level == LEVELS)
-		wrong(r, root->start_mark, "`level` is missing: off, text or kdp");
+		wrong(r, root->start_mark, "`level` is missing: off, text, kdp or hvci");
 	if (r->status)
 		return;
 	rules_default(&r->p->protection.rules, r->p->protection.level);

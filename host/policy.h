@@ -7,11 +7,12 @@
  * A file:
  *
  *   name: text                          what is shown
- *   level: off | kdp
+ *   level: off | text | kdp | hvci
  *   actions:                            rule: action, over the level's own
  *     integrity: audit                  `integrity` is every rule found by scans
  *   regions:                            more memory to protect
  *     - {name: text, symbol: NAME, action: refuse}
+ *   approve: [FILE | SHA-256, ...]      kernel modules that hvci lets in; files beside this one
  *   scan: {exits: N, mean-ms: N, seed: N}
  *   vm: {memory: SIZE, cpus: N, pagefiles: N, vulnerable: BOOL, timeout: SECONDS}
  *   attacks:                            in this order, in one machine

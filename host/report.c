@@ -72,6 +72,11 @@ void report_text(FILE *f, const struct report *r)
 			fprintf(f, "%14" PRIu64 "  exits: %s\n", s.exits[i], vm_exit_name(i));
 	fprintf(f, "%14" PRIu64 "  exits in all\n", s.exits_total);
 	fprintf(f, "%14" PRIu64 "  hypercalls\n", s.hypercalls);
+	if (s.table_changes)
+		fprintf(f,
+			"%14" PRIu64 "  changes of page tables by the host, %" PRIu64
+			" loads of page tables\n",
+			s.table_changes, s.cr3_loads);
 	fprintf(f, "%14" PRIu64 "  integrity scans, %" PRIu64 " violations\n", s.scans,
 		s.violations);
 	fprintf(f, "%14" PRIu64 "  queue notifications (without an exit to the VMM)\n", s.notifies);
@@ -108,6 +113,8 @@ static void json_machine(struct json *j, const struct report *r, const struct vm
 	json_u64(j, "hypercalls", s->hypercalls);
 	json_u64(j, "scans", s->scans);
 	json_u64(j, "violations", s->violations);
+	json_u64(j, "table_changes", s->table_changes);
+	json_u64(j, "cr3_loads", s->cr3_loads);
 	json_u64(j, "port_accesses", s->io_requests);
 	json_u64(j, "mmio_accesses", s->mmio_requests);
 	json_u64(j, "notifies", s->notifies);

@@ -75,7 +75,7 @@ int boot_layout(struct vm *vm, struct vm_error *err)
 		    "%llu MB of memory is too little for the kernel %s: it needs %llu MB",
 		    (unsigned long long)(vm->config.memory >> 20), vm->config.kernel_name,
 		    (unsigned long long)((top + 0xfffff) >> 20));
-	return protect_layout(vm, err);
+	return protect_layout(vm, top, err);
 }
 
 int boot_load(struct vm *vm, gpa_t *start_info, struct vm_error *err)

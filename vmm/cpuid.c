@@ -11,6 +11,7 @@
 #include <sys/ioctl.h>
 
 #include "vmm/machine.h"
+#include "vmm/protect.h"
 
 #define MAX_ENTRIES	256u
 #define APIC_BUS_KHZ	1000000u /* KVM's local APIC timer counts nanoseconds */
@@ -77,11 +78,13 @@ static uint32_t features(const struct vm *vm)
 
 	return (on_emulated_cpu() ? NTMM_FEATURE_REDELIVERS : 0) |
 	       (p->level >= LEVEL_KDP ? NTMM_FEATURE_KDP : 0) |
+	       (p->level >= LEVEL_HVCI ? NTMM_FEATURE_HVCI : 0) |
 	       (p->vulnerable ? NTMM_FEATURE_VULNERABLE : 0);
 }
 
 static void add_ours(struct kvm_cpuid2 *c, const struct vm *vm)
 {
+	const struct gpa_range *pool = &vm->prot->table_pool;
 	const struct kvm_cpuid_entry2 ours[] = {
 	    {.function = NTMM_CPUID_SIGNATURE,
 	     .eax = NTMM_CPUID_TIMING,
@@ -93,6 +96,9 @@ static void add_ours(struct kvm_cpuid2 *c, const struct vm *vm)
 	     .ebx = vm->nvcpus,
 	     .ecx = NTMM_PORT_HYPERCALL,
 	     .edx = features(vm)},
+	    {.function = NTMM_CPUID_TABLES,
+	     .eax = (uint32_t)(pool->start / NTMM_PAGE_SIZE),
+	     .ebx = (uint32_t)((pool->end - pool->start) / NTMM_PAGE_SIZE)},
 	    {.function = NTMM_CPUID_TIMING, .eax = (uint32_t)vm->tsc_khz, .ebx = APIC_BUS_KHZ},
 	};
 

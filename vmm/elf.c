@@ -64,7 +64,8 @@ static const char *add_load(struct elf_image *im, const Elf64_Phdr *p)
 			     p->p_offset,
 			     (p->p_flags & PF_W) != 0,
 			     (p->p_flags & NTMM_PF_KDP) != 0,
-			     (p->p_flags & PF_X) != 0};
+			     (p->p_flags & PF_X) != 0,
+			     (p->p_flags & NTMM_PF_INIT) != 0};
 	unsigned i;
 
 	if (p->p_memsz == 0)

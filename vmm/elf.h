@@ -18,6 +18,7 @@ struct elf_load {
 	bool writable;
 	bool protected_; /* NTMM_PF_KDP */
 	bool executable;
+	bool init; /* NTMM_PF_INIT */
 };
 
 struct elf_image {

@@ -37,11 +37,13 @@ static bool after_hypercall(struct vcpu *v)
 
 	v->todo = 0;
 	if (v->refused)
-		more = violation_plain(vm, v, RULE_HYPERCALL, ACCESS_WRITE, v->refused_gpa,
+		more = violation_plain(vm, v, v->refused_rule, ACCESS_WRITE, v->refused_gpa,
 				       v->refused);
 	v->refused = NULL;
 	if (todo & TODO_SEAL)
 		protect_seal(v);
+	if (todo & TODO_RELEASE)
+		module_release(v);
 	if (todo & TODO_NOTE) {
 		protect_scan(v);
 		violations_flush(vm);
@@ -61,6 +63,8 @@ static bool exit_io(struct vcpu *v)
 
 	if (call && (uint32_t)run->s.regs.regs.rax == NTMM_HC_EXIT)
 		protect_scan(v);
+	if (call && hvci_call(v, &more))
+		return more;
 	pthread_mutex_lock(&vm->io_lock);
 	if (call) {
 		vm->stats.hypercalls++;

@@ -33,6 +33,7 @@ static int refused(struct call *c, int error, gpa_t gpa, const char *what)
 {
 	if (error == -EACCES || error == -EROFS || error == -EPERM) {
 		c->vcpu->refused = what;
+		c->vcpu->refused_rule = RULE_HYPERCALL;
 		c->vcpu->refused_gpa = gpa;
 	}
 	return error;

@@ -109,6 +109,8 @@ static const struct {
     [NTMM_HC_SECTION_SEAL] = {"section_seal", hc_section_seal},
     [NTMM_HC_VAULT] = {"vault", hc_vault},
     [NTMM_HC_NOTE] = {"note", hc_note},
+    [NTMM_HC_MODULE_LOAD] = {"module_load", hc_module_load},
+    [NTMM_HC_MODULE_UNLOAD] = {"module_unload", hc_module_unload},
 };
 
 bool hypercall(struct vcpu *v)

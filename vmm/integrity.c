@@ -147,6 +147,8 @@ static void on_finding(void *arg, const struct scan_finding *f)
 
 	if (action == ACTION_NONE || remember(p, f->rule, where))
 		return;
+	if (action == ACTION_REFUSE) /* it should have been refused, and was not */
+		r.action = ACTION_STOP;
 	if (f->target)
 		strncpy(r.target, f->target, sizeof(r.target) - 1);
 	violation(cpu->vm, cpu, &r);

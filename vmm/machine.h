@@ -45,11 +45,13 @@ struct vcpu {
 	unsigned todo;	     /* TODO_*: what a hypercall leaves to be done without io_lock */
 	const char *refused; /* likewise: a refusal to be recorded; NULL: none */
 	gpa_t refused_gpa;
+	enum ept_rule refused_rule;
+	gpa_t released; /* TODO_RELEASE: code of a module that has been unloaded */
 	char note[NTMM_NOTE_BYTES];
 	uint64_t exits[VM_MAX_EXIT_REASONS]; /* its own thread; read after join */
 };
 
-enum { TODO_SEAL = 1, TODO_NOTE = 2 };
+enum { TODO_SEAL = 1, TODO_NOTE = 2, TODO_RELEASE = 4 };
 
 #define VM_MAX_GSI     256
 #define VM_MAX_DEVICES 48

@@ -22,6 +22,7 @@ int protect_create(struct vm *vm, struct vm_error *err)
 	pthread_mutex_init(&p->pause_lock, NULL);
 	pthread_cond_init(&p->pause_cond, NULL);
 	pthread_mutex_init(&p->event_lock, NULL);
+	pthread_mutex_init(&p->table_lock, NULL);
 	vm->prot = p;
 	return 0;
 }
@@ -35,6 +36,8 @@ void protect_destroy(struct vm *vm)
 	pthread_mutex_destroy(&p->pause_lock);
 	pthread_cond_destroy(&p->pause_cond);
 	pthread_mutex_destroy(&p->event_lock);
+	pthread_mutex_destroy(&p->table_lock);
+	hvci_destroy(vm);
 	free(p);
 }
 
@@ -57,7 +60,7 @@ static int carve_region(struct vm *vm, unsigned i, struct vm_error *err)
 	return 0;
 }
 
-int protect_layout(struct vm *vm, struct vm_error *err)
+int protect_layout(struct vm *vm, gpa_t top, struct vm_error *err)
 {
 	const struct elf_image *k = &vm->kernel;
 	const struct gpa_range kdp = {NTMM_KDP_GPA, NTMM_KDP_END - NTMM_VAULT_BYTES};
@@ -85,7 +88,7 @@ int protect_layout(struct vm *vm, struct vm_error *err)
 	for (unsigned i = 0; on && i < p->config.nregions; i++)
 		if ((r = carve_region(vm, i, err)) < 0)
 			return r;
-	return 0;
+	return hvci_on(vm) ? hvci_layout(vm, top, err) : 0;
 }
 
 int protect_start(struct vm *vm, struct vm_error *err)
@@ -105,7 +108,7 @@ int protect_start(struct vm *vm, struct vm_error *err)
 		return vm_fail(err, -ENOTSUP,
 			       "this host's KVM cannot filter MSRs (KVM_CAP_X86_MSR_FILTER), which "
 			       "--vbs needs");
-	return 0;
+	return hvci_on(vm) ? hvci_start(vm, err) : 0;
 }
 
 /* Locked: a clear bit denies. MSRs named in AMD64 volume 2, appendix A. */
@@ -113,6 +116,10 @@ static uint8_t deny_efer[1] = {0xe0};	  /* c0000080..87: EFER STAR LSTAR CSTAR F
 static uint8_t deny_sysenter[1] = {0x8f}; /* 170..177: 174, 175, 176 */
 static uint8_t deny_pat[1] = {0x7f};	  /* 270..277: PAT */
 static uint8_t deny_apic[1] = {0xf7};	  /* 18..1f: 1b, APIC base */
+/* KVM's own, by which it is told where in the guest's memory to write. Of the kernel's, end of
+ * interrupt is set before it is sealed. */
+static uint8_t deny_kvm_old[1] = {0xf9}; /* 10..17: 11, 12 */
+static uint8_t deny_kvm[4] = {0};	 /* 4b564d00..1f */
 
 static int lock_msrs(struct vm *vm)
 {
@@ -121,15 +128,15 @@ static int lock_msrs(struct vm *vm)
 	    .ranges = {{KVM_MSR_FILTER_WRITE, 8, 0xc0000080, deny_efer},
 		       {KVM_MSR_FILTER_WRITE, 8, 0x170, deny_sysenter},
 		       {KVM_MSR_FILTER_WRITE, 8, 0x270, deny_pat},
-		       {KVM_MSR_FILTER_WRITE, 8, 0x18, deny_apic}},
+		       {KVM_MSR_FILTER_WRITE, 8, 0x18, deny_apic},
+		       {KVM_MSR_FILTER_WRITE, 8, 0x10, deny_kvm_old},
+		       {KVM_MSR_FILTER_WRITE, 32, 0x4b564d00, deny_kvm}},
 	};
 
 	return ioctl(vm->vm_fd, KVM_X86_SET_MSR_FILTER, &f) < 0 ? -errno : 0;
 }
 
-/* Nothing that the guest may never write is to be mapped writable in its tables. What is still
- * open is no finding, and neither is a region of the policy: the kernel maps it as it likes. */
-static bool is_protected(void *arg, gpa_t gpa, uint64_t bytes)
+bool protect_is_protected(void *arg, gpa_t gpa, uint64_t bytes)
 {
 	const struct protect *p = arg;
 	const struct ept_map *map = p->memory.map;
@@ -139,7 +146,7 @@ static bool is_protected(void *arg, gpa_t gpa, uint64_t bytes)
 		enum ept_rule rule;
 
 		if (gpa >= a->gpa.end || gpa + bytes <= a->gpa.start || !ept_is_protected(a) ||
-		    a->kind == EPT_REGION)
+		    a->kind == EPT_REGION || a->kind == EPT_BOOT)
 			continue;
 		if (a->kind != EPT_KDP || !kdp_open(&p->kdp, gpa, bytes, &rule))
 			return true;
@@ -163,14 +170,14 @@ static int baseline(struct vcpu *v)
 	    .image_va = k->load[0].vaddr,
 	    .image_gpa = k->load[0].paddr,
 	    .image_bytes = k->end - k->load[0].paddr,
-	    .protected_ = is_protected,
+	    .protected_ = protect_is_protected,
 	    .arg = p,
 	};
 	for (unsigned i = 0; i < v->vm->nvcpus; i++)
 		scan_collect(&v->vm->vcpu[i], &p->cpu[i]);
 	r = scan_begin(b, &p->memory, v->run->s.regs.sregs.cr3);
 	for (unsigned i = 0; r == 0 && i < k->nloads; i++)
-		if (k->load[i].executable)
+		if (k->load[i].executable && !(hvci_on(v->vm) && k->load[i].init))
 			r = scan_approve(b, &p->memory, k->load[i].vaddr, k->load[i].paddr,
 					 k->load[i].memsz);
 	return r;
@@ -188,6 +195,10 @@ void protect_seal(struct vcpu *v)
 	pthread_mutex_lock(&vm->io_lock);
 	kdp_seal(&p->kdp);
 	pthread_mutex_unlock(&vm->io_lock);
+	if (hvci_on(vm) && !hvci_enter(v)) {
+		world_resume(v);
+		return;
+	}
 	r = baseline(v);
 	if (r == 0)
 		r = lock_msrs(vm);

@@ -5,8 +5,10 @@
  *   violate.c    records of violations, and the three actions at the instruction that did it
  *   integrity.c  scans: stopping the machine, collecting registers, what was found
  *   hc_protect.c the hypercalls of protected data, secure pool and vault
+ *   module.c     kernel modules: approval, and code that the guest cannot write
+ *   hvci.c       page tables at level hvci: their hypercalls, loads of CR3
  *
- * Locks. kdp and vault: vm.io_lock. Events: event_lock, taken last. Stopping the world: pause_lock,
+ * Locks. kdp and vault: vm.io_lock. Page tables: table_lock, taken after it if both. Events: event_lock, taken last. Stopping the world: pause_lock,
  * never taken with another lock held but by nobody who waits for it.
  */
 #ifndef VMM_PROTECT_H
@@ -14,6 +16,7 @@
 
 #include "ept/kdp.h"
 #include "ept/scan.h"
+#include "ept/tables.h"
 #include "vmm/machine.h"
 
 #define PROTECT_MSRS	 8u
@@ -30,6 +33,11 @@ struct protect {
 	struct ept_kdp kdp;	     /* L */
 	struct ept_vault vault;	     /* L */
 	bool has_kdp;		     /* i */
+
+	pthread_mutex_t table_lock;
+	struct ept_tables tables;    /* table_lock */
+	struct gpa_range table_pool; /* i; empty: not at level hvci */
+	uint64_t table_changes, cr3_loads; /* table_lock */
 	atomic_bool sealed;
 
 	pthread_mutex_t pause_lock;
@@ -59,8 +67,8 @@ struct protect {
 /* ---- protect.c ---- */
 int protect_create(struct vm *vm, struct vm_error *err);
 void protect_destroy(struct vm *vm);
-/* Carves the arenas of the level. => as boot_layout */
-int protect_layout(struct vm *vm, struct vm_error *err);
+/* Carves the arenas of the level; memory is free from `top` on. => as boot_layout */
+int protect_layout(struct vm *vm, gpa_t top, struct vm_error *err);
 /* Once the machine and its vCPUs are there. */
 int protect_start(struct vm *vm, struct vm_error *err);
 /* Initialization of the guest is over. => no lock held, in a vCPU's thread */
@@ -86,6 +94,26 @@ bool protect_fault(struct vcpu *v);
 /* KVM_EXIT_X86_WRMSR. */
 bool protect_wrmsr(struct vcpu *v);
 struct ept_regs vcpu_regs(const struct vcpu *v);
+
+/* ---- hvci.c ---- */
+static inline bool hvci_on(const struct vm *vm)
+{
+	return vm->prot->config.level >= LEVEL_HVCI;
+}
+/* Carves the pool of page tables and boot memory. => as protect_layout */
+int hvci_layout(struct vm *vm, gpa_t top, struct vm_error *err);
+int hvci_start(struct vm *vm, struct vm_error *err);
+void hvci_destroy(struct vm *vm);
+/* The rules come into force: false, and the machine's end is set. => the world is stopped */
+bool hvci_enter(struct vcpu *v);
+/* Every vCPU forgets all translations. => no lock held, in a vCPU's thread */
+void hvci_flush(struct vcpu *v);
+/* A hypercall about page tables; false: it is another. *more false: this vCPU is done.
+ * => no lock held */
+bool hvci_call(struct vcpu *v, bool *more);
+/* Must no mapping of it be writable? What is still open is no finding, and neither is a region of
+ * the policy: the kernel maps it as it likes. */
+bool protect_is_protected(void *arg, gpa_t gpa, uint64_t bytes);
 
 /* ---- integrity.c ---- */
 
@@ -119,5 +147,10 @@ int hc_section(struct call *c);
 int hc_section_seal(struct call *c);
 int hc_vault(struct call *c);
 int hc_note(struct call *c);
+/* module.c */
+int hc_module_load(struct call *c);
+int hc_module_unload(struct call *c);
+/* What is left to be done of an unload. => no lock held */
+void module_release(struct vcpu *v);
 
 #endif

@@ -267,6 +267,7 @@ static enum ept_rule rule_of(const struct vm *vm, const struct ept_arena *a, gpa
 	case EPT_KERNEL_TEXT:
 		return RULE_TEXT;
 	case EPT_SECURE:
+	case EPT_BOOT:
 		return RULE_SECURE;
 	case EPT_REGION:
 		return RULE_REGION;
@@ -451,7 +452,8 @@ bool protect_wrmsr(struct vcpu *v)
 	} names[] = {{0xc0000080, "EFER"},    {0xc0000081, "STAR"},    {0xc0000082, "LSTAR"},
 		     {0xc0000083, "CSTAR"},   {0xc0000084, "FMASK"},   {0x174, "SYSENTER_CS"},
 		     {0x175, "SYSENTER_ESP"}, {0x176, "SYSENTER_EIP"}, {0x277, "PAT"},
-		     {0x1b, "APIC_BASE"}};
+		     {0x1b, "APIC_BASE"},     {0x11, "KVM_WALL_CLOCK"}, {0x12, "KVM_SYSTEM_TIME"},
+		     {0x4b564d03, "KVM_STEAL_TIME"}};
 	struct kvm_run *run = v->run;
 	struct protect *pr = v->vm->prot;
 	struct ept_regs regs = vcpu_regs(v);

@@ -510,6 +510,8 @@ void vm_get_stats(struct vm *vm, struct vm_stats *stats)
 	stats->hugetlb = vm->hugetlb;
 	stats->scans = vm->prot->scans;
 	stats->violations = vm->prot->violations;
+	stats->table_changes = vm->prot->table_changes;
+	stats->cr3_loads = vm->prot->cr3_loads;
 	measure_ram(vm, stats);
 	for (unsigned i = 0; i < vm->nvcpus; i++)
 		for (unsigned k = 0; k < VM_MAX_EXIT_REASONS; k++) {

@@ -49,10 +49,16 @@ struct vm_region {
 	enum ept_action action;
 };
 
+#define VM_MAX_APPROVED 32
+#define VM_HASH		32u
+void vm_hash(const void *data, size_t bytes, uint8_t hash[VM_HASH]); /* SHA-256 */
+
 struct vm_protection {
 	enum ept_level level;
 	struct ept_rules rules;
 	bool vulnerable; /* the kernel offers its vulnerable driver interface */
+	unsigned napproved; /* SHA-256 of the kernel modules that level hvci lets in */
+	uint8_t approved[VM_MAX_APPROVED][VM_HASH];
 	unsigned nregions;
 	struct vm_region region[VM_MAX_REGIONS];
 	uint64_t scan_seed;    /* of the random times */
@@ -141,6 +147,7 @@ struct vm_stats {
 	uint64_t end_ns;
 	uint64_t mark_ns[NTMM_MARK_COUNT]; /* 0: not reached */
 	uint64_t scans, violations;
+	uint64_t table_changes, cr3_loads; /* by hypercall, at level hvci */
 	unsigned slots, slots_readonly;
 	uint64_t ram_bytes, ram_resident, ram_huge; /* of guest RAM; ram_huge: in 2 MB host pages */
 	bool hugetlb;

@@ -15,7 +15,8 @@
  *     RW       RW    READ-ONLY slots       RW
  *
  * At level off the read-only slots are ordinary memory. The last NTMM_VAULT_BYTES of the protected
- * data are secure memory: absent for the guest.
+ * data are secure memory: absent for the guest. At level hvci page tables lie in a pool that
+ * NTMM_CPUID_TABLES names, and memory below 1 MB is there only until the kernel is sealed.
  *
  * The kernel is an ELF64 with the PVH note (XEN_ELFNOTE_PHYS32_ENTRY): entered in 32-bit protected
  * mode, EBX = address of struct hvm_start_info (Xen's public "x86/HVM direct boot ABI"). Its
@@ -34,6 +35,8 @@
 #define NTMM_KDP_END	    0x400000u
 #define NTMM_VAULT_BYTES    0x8000u
 #define NTMM_PF_KDP	    0x00100000u /* in p_flags */
+#define NTMM_PF_INIT	    0x00200000u /* code that is needed only until the kernel is sealed */
+#define NTMM_LOW_RAM_END    0x100000u
 #define NTMM_PCI_HOLE_START 0xc0000000u /* RAM stops here and goes on at 4 GB */
 #define NTMM_PCI_HOLE_END   0xfec00000u
 #define NTMM_HIGH_RAM	    0x100000000ull
@@ -43,10 +46,12 @@
 #define NTMM_CPUID_EBX	     0x4d4d544eu /* "NTMM" in each of EBX, ECX, EDX */
 #define NTMM_CPUID_INFO	     0x40000001u /* EAX ABI version, EBX CPU count, ECX hypercall port, */
 					 /* EDX NTMM_FEATURE_* */
+#define NTMM_CPUID_TABLES 0x40000002u	 /* EAX first frame of the pool of page tables, EBX frames */
 #define NTMM_CPUID_TIMING 0x40000010u	 /* EAX TSC kHz, EBX LAPIC bus kHz (VMware's convention) */
 #define NTMM_ABI_VERSION  1u
 
 #define NTMM_FEATURE_KDP	1u /* the read-only slots are in force */
+#define NTMM_FEATURE_HVCI	2u /* the host changes page tables */
 #define NTMM_FEATURE_VULNERABLE 4u /* the vulnerable driver interface is to be offered */
 #define NTMM_FEATURE_REDELIVERS                                               \
 	8u /* the processor may deliver an injected interrupt twice unless an \
@@ -74,7 +79,9 @@ enum ntmm_hypercall {
 				      -EPERM unless ntmm run --test-faults */
 
 	/* Protections. Keys are 64-bit numbers of the caller's choice. */
-	NTMM_HC_SEAL = 7,	 /* initialization is over: what is protected stays as it is */
+	NTMM_HC_SEAL = 7,	 /* initialization is over: what is protected stays as it is. At
+				    level hvci all page tables are looked at, and their rules are in
+				    force; code of NTMM_PF_INIT is gone */
 	NTMM_HC_KDP_WRITE = 8,	 /* rdi = gpa in protected static data, rsi = source gpa, r8 =
 				    bytes; -EROFS once sealed */
 	NTMM_HC_POOL_ALLOC = 9,	 /* rdi = bytes, rsi = key; result: gpa of a secure pool block */
@@ -87,7 +94,54 @@ enum ntmm_hypercall {
 	NTMM_HC_VAULT = 15,	   /* rdi = gpa of struct ntmm_vault */
 	NTMM_HC_NOTE = 16, /* rdi = gpa of NTMM_NOTE_BYTES of text for events that follow; scans
 			      first. -EPERM unless ntmm run --vulnerable */
+
+	/*
+	 * Page tables, at level hvci. They are changed by these calls alone: as they come until the
+	 * kernel is sealed, then as ept/tables.h allows; the processor's translations are the
+	 * kernel's to flush. -EPERM: the rules forbid it; -EFAULT: not an entry of a table.
+	 */
+	NTMM_HC_TABLES = 17, /* rdi = gpa of the system's root: from now on */
+	NTMM_HC_ROOT = 18,   /* rdi = gpa of an empty page of the pool: a root with the system's
+				kernel half, and for ever */
+	NTMM_HC_PTE = 19,    /* rdi = gpa of an entry, which becomes (old & ~rsi) | r8; r9: old */
+	NTMM_HC_PTES = 20,   /* rdi = gpa of rsi struct ntmm_pte, in one page: in their order, up to
+				the first that is refused; result: how many were changed */
+	NTMM_HC_CR3 = 21,    /* rdi = gpa of a root: loaded here, this CPU's translations flushed */
+
+	/* Kernel modules. -ENOEXEC: no module; -EACCES: not approved. */
+	NTMM_HC_MODULE_LOAD = 22,   /* rdi = gpa of struct ntmm_module, in one page */
+	NTMM_HC_MODULE_UNLOAD = 23, /* rdi = gpa of its code, which no entry maps any more (-EBUSY) */
 };
+
+/*
+ * A kernel module: an ELF64 shared object without relocations, whose segments lie from address 0 on
+ * in pages of their own. What is not writable the host copies, where it has protected memory (kdp
+ * and hvci), into memory that the guest cannot write; the rest is the kernel's to load.
+ */
+#define NTMM_MODULE_MOST     0x40000u /* bytes of file, and of addresses */
+#define NTMM_MODULE_SEGMENTS 4u
+#define NTMM_SEGMENT_W	     1u
+#define NTMM_SEGMENT_X	     2u
+#define NTMM_SEGMENT_KDP     4u /* written until the module has been started */
+struct ntmm_segment {
+	uint64_t offset, bytes;		  /* in memory, from the module's first address; whole pages */
+	uint64_t file_offset, file_bytes; /* what is there at first; then zeroes */
+	uint32_t flags, reserved;
+};
+struct ntmm_module {
+	uint64_t file, file_bytes; /* in: gpa of the file's bytes, in one piece */
+	uint64_t va;		   /* in: where its first byte will be */
+	uint64_t code;		   /* out: gpa of what the host has copied; 0: it has not */
+	uint64_t entry;		   /* out: offset of its first instruction */
+	uint32_t segments, reserved;
+	struct ntmm_segment segment[NTMM_MODULE_SEGMENTS];
+};
+
+struct ntmm_pte {
+	uint64_t gpa, clear, set;
+	uint64_t old; /* filled in */
+};
+#define NTMM_PTES (NTMM_PAGE_SIZE / sizeof(struct ntmm_pte))
 
 #define NTMM_NOTE_BYTES 48u
 

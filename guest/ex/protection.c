@@ -6,6 +6,7 @@
 #include "guest/ke/cpu.h"
 #include "guest/ke/kdp.h"
 #include "guest/ke/runblock.h"
+#include "guest/ex/driver.h"
 #include "guest/ke/thread.h"
 #include "guest/io/io.h"
 #include "guest/mm/mi.h"
@@ -14,7 +15,7 @@
 
 extern const u64 store_forms[], store_forms_end[];
 extern u64 ke_idt[], ke_gdt[], syscall_table[];
-extern char ke_text_start[], ke_text_end[], ke_rodata_end[], ke_kdp_start[], ke_data_start[];
+extern char ke_text_start[], ke_init_end[], ke_rodata_end[], ke_kdp_start[], ke_data_start[];
 void vulnerable_read(void *to, const void *from, u64 bytes);
 
 u8 vulnerable_page[PAGE_SIZE] __attribute__((aligned(PAGE_SIZE))); /* named by policies */
@@ -67,9 +68,9 @@ static u64 place(u64 id)
 	case VULNERABLE_TEXT:
 		return (u64)ke_text_start;
 	case VULNERABLE_TEXT_END:
-		return (u64)ke_text_end;
+		return (u64)ke_init_end;
 	case VULNERABLE_RODATA:
-		return (u64)ke_text_end;
+		return (u64)ke_init_end;
 	case VULNERABLE_SCRATCH: /* two pages of pool, no-execute */
 		if (!scratch)
 			scratch = mm_allocate_system(2);
@@ -86,6 +87,9 @@ static u64 place(u64 id)
 		return (u64)PsGetCurrentProcess();
 	case VULNERABLE_REGION:
 		return (u64)vulnerable_page;
+	case VULNERABLE_MODULE:
+	case VULNERABLE_MODULE_KDP:
+		return ExLastModule(id == VULNERABLE_MODULE_KDP);
 	case VULNERABLE_SYSTEM_CR3:
 		return (u64)mm_system_pml4 << PAGE_SHIFT;
 	}

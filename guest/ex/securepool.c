@@ -83,9 +83,9 @@ NTSTATUS ExAllocateSection(u64 bytes, void **section)
 		return STATUS_NO_MEMORY;
 	r = ask(NTMM_HC_SECTION, bytes, 0, 0, 0);
 	for (u64 k = 0; r > 0 && k < pages; k++)
-		*mm_system_pte((u64)va + k * PAGE_SIZE) = ((u64)r + k * PAGE_SIZE) | PTE_VALID |
-							  PTE_HW_WRITE | PTE_NX | PTE_ACCESSED |
-							  PTE_DIRTY;
+		pte_store(mm_system_pte((u64)va + k * PAGE_SIZE),
+			  ((u64)r + k * PAGE_SIZE) | PTE_VALID | PTE_HW_WRITE | PTE_NX |
+			      PTE_ACCESSED | PTE_DIRTY);
 	if (r > 0)
 		*section = va;
 	else
@@ -103,7 +103,7 @@ NTSTATUS MmProtectDriverSection(void *section, u64 bytes)
 	for (; (pte = mm_system_pte(va)) && (*pte & PTE_VALID) &&
 	       pte_pfn(*pte) == (gpa + va - (u64)section) >> PAGE_SHIFT;
 	     va += PAGE_SIZE) {
-		*pte &= ~PTE_HW_WRITE;
+		pte_change(pte, PTE_HW_WRITE, 0);
 		ke_flush_tlb_page((1ul << ke_cpu_count) - 1, va);
 	}
 	return status_of(ask(NTMM_HC_SECTION_SEAL, gpa, 0, 0, 0));

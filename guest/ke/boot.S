@@ -17,7 +17,7 @@
 	.global pvh_entry_phys
 	.set pvh_entry_phys, PHYS(pvh_entry)
 
-	.section .text.boot, "ax"
+	.section .init.boot, "ax"
 	.code32
 	.global pvh_entry
 pvh_entry:

@@ -248,6 +248,9 @@ static inline void cpuid(u32 leaf, u32 sub, u32 r[4])
 	{                                                                   \
 		__asm__ volatile("mov %0, %%cr" #n ::"r"(v) : "memory");    \
 	}
+/* Code that is needed only until the kernel is sealed, and that alone may use the four below: all
+ * other code could not be approved (level hvci). */
+#define INIT_CODE __attribute__((section(".init.text"), noinline))
 CR_ACCESS(0)
 CR_ACCESS(2)
 CR_ACCESS(3)

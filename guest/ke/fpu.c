@@ -11,7 +11,7 @@ u64 ke_xsave_mask;
 #define MXCSR_DEFAULT 0x1f80u
 #define FCW_DEFAULT   0x27fu /* Windows: 53-bit precision */
 
-void ke_init_fpu(void)
+void INIT_CODE ke_init_fpu(void)
 {
 	u32 r[4];
 

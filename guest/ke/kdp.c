@@ -9,7 +9,7 @@
 
 #define WRITE_MOST 4096u
 
-extern char ke_kdp_start[], ke_kdp_end[];
+extern char ke_text_end[], ke_init_end[], ke_kdp_start[], ke_kdp_end[];
 u32 ke_vbs;
 
 void ke_init_vbs(void)
@@ -20,6 +20,13 @@ void ke_init_vbs(void)
 		return;
 	cpuid(NTMM_CPUID_INFO, 0, r);
 	ke_vbs = r[3];
+}
+
+void ke_hosted_cr3(u64 cr3)
+{
+	if (hypercall(NTMM_HC_CR3, cr3 & ~(PAGE_SIZE - 1), 0, 0, 0) < 0)
+		KeBugCheckEx(KERNEL_SECURITY_CHECK_FAILURE, cr3, 0, 0, 0,
+			     "the host refuses page tables");
 }
 
 void kdp_write(void *dst, const void *src, u64 bytes)
@@ -56,13 +63,14 @@ void ke_seal(void)
 	if (!(ke_vbs & NTMM_FEATURE_KDP))
 		return;
 	for (char *va = ke_kdp_start; va < ke_kdp_end; va += PAGE_SIZE) {
-		MMPTE *pte = mm_system_pte((u64)va);
-
-		__atomic_fetch_and(pte, ~PTE_HW_WRITE, __ATOMIC_SEQ_CST);
+		pte_change(mm_system_pte((u64)va), PTE_HW_WRITE, 0);
+		ke_flush_tlb_page((1ul << ke_cpu_count) - 1, (u64)va); /* it is global */
 	}
-	ke_flush_tlb_all((1ul << ke_cpu_count) - 1);
-	for (char *va = ke_kdp_start; va < ke_kdp_end; va += PAGE_SIZE)
-		ke_flush_tlb_page((1ul << ke_cpu_count) - 1, (u64)va); /* they are global */
+	for (char *va = ke_text_end; ke_vbs & NTMM_FEATURE_HVCI && va < ke_init_end;
+	     va += PAGE_SIZE) {
+		pte_store(mm_system_pte((u64)va), 0);
+		ke_flush_tlb_page((1ul << ke_cpu_count) - 1, (u64)va);
+	}
 	if (hypercall(NTMM_HC_SEAL, 0, 0, 0, 0) < 0)
 		KeBugCheckEx(KERNEL_SECURITY_CHECK_FAILURE, 0, 0, 0, 0, "the host refuses to seal");
 }

@@ -7,12 +7,25 @@
 
 #include "guest/ke/types.h"
 #include "guest/ke/status.h"
+#include "guest/abi/machine.h"
 
 #define KDP_DATA __attribute__((section(".kdp"))) /* not initialized in the image: zero */
 
 extern u32 ke_vbs; /* NTMM_FEATURE_*; 0 under another hypervisor */
 
 void ke_init_vbs(void);
+
+/* ---- CR3: by the processor's own instruction, or, at level hvci, by the host ---- */
+void ke_native_cr3(u64 cr3);
+void ke_hosted_cr3(u64 cr3);
+/* Loads these page tables (the same: forgets their translations). Global ones stay. */
+static inline void ke_load_cr3(u64 cr3)
+{
+	if (UNLIKELY(ke_vbs & NTMM_FEATURE_HVCI))
+		ke_hosted_cr3(cr3);
+	else
+		ke_native_cr3(cr3);
+}
 /* Copies into protected static data. => before ke_seal; src is image, pool or stack memory */
 void kdp_write(void *dst, const void *src, u64 bytes);
 /* The kernel is up: protected data is mapped read-only, and the host is told. */

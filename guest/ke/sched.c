@@ -14,6 +14,7 @@
  * counts as user or kernel time by what the tick found, or found last.
  */
 #include "guest/ke/thread.h"
+#include "guest/ke/kdp.h"
 #include "guest/mm/mm.h"
 #include "guest/ps/ps.h"
 
@@ -171,7 +172,7 @@ static void load_context(KPCR *cpu, KTHREAD *prev, KTHREAD *next)
 
 		__atomic_fetch_or(&p->as.cpus, 1ul << cpu->number, __ATOMIC_SEQ_CST);
 		cpu->process = p;
-		write_cr3((u64)p->as.pml4 << PAGE_SHIFT);
+		ke_load_cr3((u64)p->as.pml4 << PAGE_SHIFT);
 		__atomic_fetch_and(&old->as.cpus, ~(1ul << cpu->number), __ATOMIC_SEQ_CST);
 	}
 	if (next->fpu) {

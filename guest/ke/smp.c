@@ -70,7 +70,7 @@ static void init_idt(void)
 static u8 ist_stacks[3][4096] __attribute__((aligned(16))); /* fatal vectors only: shared */
 
 /* What every CPU does for itself. => GS still free */
-void ke_init_cpu(KPCR *pcr, u32 number)
+void INIT_CODE ke_init_cpu(KPCR *pcr, u32 number)
 {
 	u64 tss = (u64)&pcr->tss;
 	struct descriptor d = {sizeof(pcr->gdt) - 1, (u64)pcr->gdt};
@@ -187,6 +187,13 @@ void ke_start_cpus(void)
 	}
 }
 
+/* ---- page tables ---- */
+
+void INIT_CODE ke_native_cr3(u64 cr3)
+{
+	write_cr3(cr3);
+}
+
 /* ---- shootdown ---- */
 static struct spinlock shootdown_lock;
 static volatile u64 flush_va; /* 0: everything */
@@ -197,7 +204,7 @@ static void flush_local(u64 va)
 		invlpg(va);
 		return;
 	}
-	write_cr3(read_cr3()); /* user pages are not global */
+	ke_load_cr3(read_cr3()); /* user pages are not global */
 }
 
 void ke_flush_interrupt(void)

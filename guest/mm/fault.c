@@ -434,6 +434,10 @@ static NTSTATUS one_try(struct fault *f)
 		if (!f->vad->committed && !f->vad->ca)
 			return STATUS_ACCESS_VIOLATION;
 		f->pte = mm_make_pte(f->as, f->va);
+		if (UNLIKELY(!f->pte && !mm_tables_left())) { /* waiting might be for ever */
+			mutex_unlock(&f->as->lock);
+			return STATUS_INSUFFICIENT_RESOURCES;
+		}
 		if (!f->pte)
 			return wait_for_pages(f);
 	}

@@ -251,7 +251,7 @@ void mm_harvest_dirty(struct address_space *as, u64 start, u64 end)
 		old = KeAcquireSpinLock(&pfn_lock);
 		mm_pfn[pte_pfn(*pte)].flags |= PFN_F_MODIFIED;
 		KeReleaseSpinLock(&pfn_lock, old);
-		__atomic_fetch_and(pte, ~PTE_DIRTY, __ATOMIC_SEQ_CST);
+		pte_change(pte, PTE_DIRTY, 0);
 		flush = true;
 	}
 	if (flush)

@@ -86,7 +86,7 @@ static NTSTATUS lock_page(struct lock_call *c, u64 va)
 			if (*pte & PTE_LOCKED) {
 				c->was_locked = true;
 			} else {
-				__atomic_fetch_or(pte, PTE_LOCKED, __ATOMIC_SEQ_CST);
+				pte_change(pte, 0, PTE_LOCKED);
 				as->ws_locked++;
 				c->ours[i / 64] |= 1ul << (i % 64);
 			}
@@ -106,7 +106,7 @@ static void unlock_page(struct address_space *as, u64 va)
 	MMPTE *pte = mm_find_pte(as, va);
 
 	if (pte && *pte & PTE_VALID && *pte & PTE_LOCKED) {
-		__atomic_fetch_and(pte, ~PTE_LOCKED, __ATOMIC_SEQ_CST);
+		pte_change(pte, PTE_LOCKED, 0);
 		as->ws_locked--;
 	}
 }

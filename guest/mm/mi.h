@@ -14,6 +14,7 @@
 #include "guest/mm/pe.h"
 #include "guest/ps/ps.h"
 #include "guest/io/io.h"
+#include "guest/abi/machine.h"
 
 /*
  * ---- Page table entries ----
@@ -275,14 +276,113 @@ static inline pfn_t pte_table_frame(const MMPTE *pte)
 {
 	return (pfn_t)(((u64)pte - MM_DIRECT_MAP) >> PAGE_SHIFT);
 }
+
+/*
+ * Changes of entries, in whatever table or array of prototypes. At level hvci tables lie in a pool
+ * that only the host changes, by hypercall (hosted.c); everywhere else it is a store.
+ */
+extern u64 mm_pool_va, mm_pool_bytes; /* the pool in the direct map; bytes 0: there is none */
+MMPTE mm_hosted_change(MMPTE *pte, MMPTE clear, MMPTE set);
+static inline bool pte_is_hosted(const MMPTE *pte)
+{
+	return UNLIKELY((u64)pte - mm_pool_va < mm_pool_bytes);
+}
+static inline void pte_store(MMPTE *pte, MMPTE v)
+{
+	if (pte_is_hosted(pte))
+		mm_hosted_change(pte, ~0ul, v);
+	else
+		__atomic_store_n(pte, v, __ATOMIC_RELAXED);
+}
+static inline MMPTE pte_exchange(MMPTE *pte, MMPTE v)
+{
+	return pte_is_hosted(pte) ? mm_hosted_change(pte, ~0ul, v)
+				  : __atomic_exchange_n(pte, v, __ATOMIC_SEQ_CST);
+}
+/* Clears bits, then sets others: in a valid entry, while the processor may set its own. */
+static inline void pte_change(MMPTE *pte, MMPTE clear, MMPTE set)
+{
+	if (pte_is_hosted(pte)) {
+		mm_hosted_change(pte, clear, set);
+		return;
+	}
+	if (clear)
+		__atomic_fetch_and(pte, ~clear, __ATOMIC_SEQ_CST);
+	if (set)
+		__atomic_fetch_or(pte, set, __ATOMIC_SEQ_CST);
+}
+/* A valid entry becomes this one, but for the dirty bit, which the processor may set. */
+static inline void pte_protect(MMPTE *pte, MMPTE v)
+{
+	MMPTE e = *pte;
+
+	if (pte_is_hosted(pte)) {
+		mm_hosted_change(pte, ~PTE_DIRTY, v);
+		return;
+	}
+	while (!__atomic_compare_exchange_n(pte, &e, v | (e & PTE_DIRTY), false, __ATOMIC_SEQ_CST,
+					    __ATOMIC_SEQ_CST))
+		;
+}
 /* Changes *pte, keeping the table's count of entries not zero. */
 static inline void pte_set(MMPTE *pte, MMPTE v)
 {
 	MMPFN *t = &mm_pfn[pte_table_frame(pte)];
 
 	t->share += (v != 0) - (*pte != 0);
-	__atomic_store_n(pte, v, __ATOMIC_RELAXED);
+	pte_store(pte, v);
 }
+
+/*
+ * Changes that may wait a little: many in one hypercall, and at once where no host is asked. Until
+ * pte_flush() the entries show their old values. => A from the first to the flush; *dirty, if not
+ * NULL: whether the entry that was replaced was dirty, filled in by the flush at the latest
+ */
+#define PTE_QUEUE 64u
+struct pte_queue {
+	struct ntmm_pte ask[PTE_QUEUE] __attribute__((aligned(2048))); /* in one page */
+	bool *dirty[PTE_QUEUE];
+	u32 n;
+};
+_Static_assert(sizeof(struct ntmm_pte) * PTE_QUEUE == 2048, "the host takes it from one page");
+void mm_hosted_defer(struct pte_queue *q, MMPTE *pte, MMPTE clear, MMPTE set, bool *dirty);
+void mm_hosted_flush(struct pte_queue *q);
+static inline void pte_defer(struct pte_queue *q, MMPTE *pte, MMPTE v, bool *dirty)
+{
+	if (pte_is_hosted(pte)) {
+		mm_hosted_defer(q, pte, ~0ul, v, dirty);
+		return;
+	}
+	v = __atomic_exchange_n(pte, v, __ATOMIC_SEQ_CST);
+	if (dirty)
+		*dirty = v & PTE_DIRTY;
+}
+static inline void pte_defer_change(struct pte_queue *q, MMPTE *pte, MMPTE clear, MMPTE set)
+{
+	if (pte_is_hosted(pte))
+		mm_hosted_defer(q, pte, clear, set, NULL);
+	else
+		pte_change(pte, clear, set);
+}
+static inline void pte_flush(struct pte_queue *q)
+{
+	if (UNLIKELY(q->n))
+		mm_hosted_flush(q);
+}
+
+/* hosted.c: pages for tables. Level 4 is the root, 1 a page table; 0: none. */
+pfn_t mm_take_table(u32 level);
+void mm_free_table(pfn_t p, u32 level); /* all entries of the user half are zero */
+pfn_t mm_take_kernel_table(void);	/* of the kernel half; it stays for ever */
+bool mm_tables_left(void);		/* false: mm_take_table has failed for want of tables */
+/* The pool's frames; pages 0: there is none. For mminit.c: finds it; a page of it while it can be
+ * written (0: none); from now on the host changes it. */
+extern u64 mm_pool_first, mm_pool_pages;
+void mm_find_pool(void);
+u64 mm_boot_table(void);
+void mm_start_hosting(void);
+/* A root with the system's kernel half. */
+void mm_fill_root(pfn_t p);
 
 /* ---- virtual address descriptors ---- */
 enum vad_type { VAD_PRIVATE, VAD_MAPPED, VAD_IMAGE, VAD_AWE, VAD_LARGE, VAD_SHARED_DATA };

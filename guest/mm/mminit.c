@@ -7,6 +7,7 @@
  */
 #include "guest/mm/mi.h"
 #include "guest/mm/pin.h"
+#include "guest/ke/kdp.h"
 #include "guest/ke/runblock.h"
 #include "guest/abi/machine.h"
 #include "guest/abi/runblock.h"
@@ -32,12 +33,12 @@ struct hvm_memmap {
 #define LOW_MEMORY_END 0x100000ul
 #define MAX_RANGES     16
 
-extern char ke_text_start[], ke_text_end[], ke_rodata_end[], ke_kdp_start[], ke_kdp_end[],
+extern char ke_text_start[], ke_init_end[], ke_rodata_end[], ke_kdp_start[], ke_kdp_end[],
     ke_data_start[], ke_image_end[];
 
 static struct {
 	u64 start, end;
-} ram[MAX_RANGES], reserved[4];
+} ram[MAX_RANGES], reserved[5];
 static u32 ram_count, reserved_count;
 static u64 boot_next; /* physical address of the next page to give out */
 static bool direct_map_ready;
@@ -91,10 +92,23 @@ static u64 boot_alloc_page(void)
 	return pa;
 }
 
+/* A page for tables: of the pool, if there is one. */
+static u64 boot_alloc_table(void)
+{
+	u64 pa = mm_boot_table();
+
+	if (!pa)
+		return boot_alloc_page();
+	if (!direct_map_ready && pa >= BOOT_MAPPED)
+		boot_stop("the pool of page tables is out of reach", pa, 0);
+	memset(boot_va(pa), 0, PAGE_SIZE);
+	return pa;
+}
+
 static MMPTE *next_table(MMPTE *entry)
 {
 	if (!(*entry & PTE_VALID))
-		*entry = boot_alloc_page() | PTE_VALID | PTE_HW_WRITE;
+		*entry = boot_alloc_table() | PTE_VALID | PTE_HW_WRITE;
 	return boot_va(*entry & PTE_FRAME);
 }
 
@@ -133,6 +147,10 @@ static void read_start_info(u64 pa)
 	}
 	reserved[reserved_count].start = image_pa(ke_text_start);
 	reserved[reserved_count++].end = image_pa(ke_image_end);
+	if (mm_pool_pages) {
+		reserved[reserved_count].start = mm_pool_first << PAGE_SHIFT;
+		reserved[reserved_count++].end = (mm_pool_first + mm_pool_pages) << PAGE_SHIFT;
+	}
 	if (si->nr_modules) {
 		const struct hvm_module *mod = boot_va(si->modlist);
 
@@ -157,7 +175,7 @@ static void build_direct_map(void)
 static void map_image(void)
 {
 	for (char *va = ke_text_start; va < ke_image_end; va += PAGE_SIZE) {
-		u64 bits = va < ke_text_end	? 0
+		u64 bits = va < ke_init_end	? 0
 			   : va < ke_rodata_end ? PTE_NX
 						: PTE_NX | PTE_HW_WRITE;
 
@@ -199,6 +217,20 @@ static void build_pfn_database(void)
 	}
 }
 
+/* From here on tables are changed by hypercall: the direct map of the pool is read-only. */
+static void INIT_CODE lock_tables(void)
+{
+	write_cr0(read_cr0() & ~CR0_WP); /* the entries that change are in the pool, too */
+	for (u64 i = 0; i < mm_pool_pages; i += LARGE_PAGE_SIZE >> PAGE_SHIFT) {
+		u64 va = MM_DIRECT_MAP + ((mm_pool_first + i) << PAGE_SHIFT);
+
+		*boot_pde(va) &= ~PTE_HW_WRITE;
+		invlpg(va);
+	}
+	write_cr0(read_cr0() | CR0_WP);
+	mm_start_hosting();
+}
+
 /*
  * Everything boot took is the kernel's for ever; the rest is free, or zeroed where the host says
  * that its memory is: then neither the zero-page thread nor the host has to touch all RAM at start.
@@ -218,7 +250,13 @@ static void fill_lists(void)
 				      (pa >= NTMM_KERNEL_GPA && pa < image_pa(ke_image_end));
 
 			if (low && !taken)
-				taken = overlaps_reserved(pa);
+				taken = overlaps_reserved(pa) || mm_pool_pages;
+			if (p - mm_pool_first < mm_pool_pages) {
+				mm_pfn[p].state = PFN_ACTIVE;
+				mm_pfn[p].flags = PFN_F_KERNEL;
+				mm_pfn[p].refs = 1;
+				continue;
+			}
 			if (low && taken) {
 				mm_pfn[p].state = PFN_BAD; /* never ours */
 				continue;
@@ -240,13 +278,15 @@ void MmInitSystem(u64 start_info_pa)
 {
 	u64 module = 0, module_size = 0;
 
+	mm_find_pool();
 	read_start_info(start_info_pa);
-	if (reserved_count > 1) {
-		module = reserved[1].start;
-		module_size = MIN(reserved[1].end - module, sizeof(runblock_copy));
+	if (reserved_count > 1 + !!mm_pool_pages) {
+		module = reserved[reserved_count - 1].start;
+		module_size =
+		    MIN(reserved[reserved_count - 1].end - module, sizeof(runblock_copy));
 	}
 	boot_next = ALIGN_UP(image_pa(ke_image_end), PAGE_SIZE);
-	pml4 = boot_va(boot_alloc_page());
+	pml4 = boot_va(boot_alloc_table());
 	for (u32 i = 0; i < 5; i++) { /* the shared kernel slots */
 		static const u64 slot[] = {MM_DIRECT_MAP, MM_SHARED_DATA, MM_KERNEL_IMAGE,
 					   MM_SYSTEM_PTES, MM_PFN_DATABASE};
@@ -257,7 +297,7 @@ void MmInitSystem(u64 start_info_pa)
 	map_image();
 	/* the other CPUs' start-up code runs from an identity map of low memory, in boot_pml4 */
 	mm_system_pml4 = (pfn_t)((u64)pml4 - MM_KERNEL_IMAGE) >> PAGE_SHIFT;
-	write_cr3((u64)mm_system_pml4 << PAGE_SHIFT);
+	ke_native_cr3((u64)mm_system_pml4 << PAGE_SHIFT);
 	direct_map_ready = true;
 	pml4 = pfn_to_va(mm_system_pml4);
 	if (module_size) {
@@ -269,6 +309,7 @@ void MmInitSystem(u64 start_info_pa)
 	boot_map(MM_SHARED_DATA, (u64)mm_shared_data_pfn << PAGE_SHIFT,
 		 PTE_HW_WRITE | PTE_NX | PTE_GLOBAL);
 	MmUserSharedData = (u8 *)MM_SHARED_DATA;
+	lock_tables();
 	fill_lists();
 	mm_init_events();
 	mm_init_pagein();

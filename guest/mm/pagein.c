@@ -20,6 +20,7 @@
 #define WALK	     3u /* neighbours in memory that show one */
 
 static struct inpage blocks[INPAGE_COUNT];
+static struct pte_queue queue; /* of one run; F */
 static struct list free_blocks; /* by io.entry; F */
 
 void mm_init_pagein(void)
@@ -66,7 +67,7 @@ void mm_inpage_add(struct inpage *in, MMPTE *pte, bool prototype)
 	f->read = in;
 	in->io.pfn[in->count] = p;
 	in->pte[in->count++] = pte;
-	__atomic_store_n(pte, pte_transition(p, pte_prot(old)), __ATOMIC_RELAXED);
+	pte_defer(&queue, pte, pte_transition(p, pte_prot(old)), NULL);
 }
 
 /* The read has ended: => F */
@@ -79,7 +80,7 @@ void mm_inpage_finish(struct inpage *in)
 		f->flags &= ~PFN_F_READING;
 		f->flink = f->blink = 0;
 		if (!NT_SUCCESS(in->status) && !(f->flags & PFN_F_DELETED)) {
-			__atomic_store_n(f->pte, f->original_pte, __ATOMIC_RELAXED);
+			pte_store(f->pte, f->original_pte);
 			f->original_pte = 0; /* the slot stays the PTE's */
 			f->flags |= PFN_F_DELETED;
 		}
@@ -170,6 +171,7 @@ NTSTATUS mm_page_in(struct address_space *as, MMPTE *pte, MMPTE *lo, MMPTE *hi, 
 			mm_pfn[in->io.pfn[in->count - 1]].flags |= PFN_F_AHEAD;
 	}
 	as->ahead += in->count - 1;
+	pte_flush(&queue);
 	in->io.count = (u16)in->count;
 	as->hard_faults++;
 	counter_inc(MmCounters.faults_hard);

@@ -85,7 +85,7 @@ void pfn_repurpose(pfn_t p)
 	MMPFN *f = &mm_pfn[p];
 
 	page_list_remove(p);
-	__atomic_store_n(f->pte, f->original_pte, __ATOMIC_RELAXED);
+	pte_store(f->pte, f->original_pte);
 	if (f->flags & PFN_F_PROTOTYPE)
 		mm_prototype_left(f->original_pte);
 	counter_inc(MmCounters.pages_repurposed);
@@ -187,8 +187,7 @@ void pfn_release_share(pfn_t p, bool dirty)
 	if (--f->share)
 		return;
 	if (!(f->flags & PFN_F_DELETED) && f->flags & PFN_F_PROTOTYPE)
-		__atomic_store_n(f->pte, pte_transition(p, pte_prot(f->original_pte)),
-				 __ATOMIC_RELAXED);
+		pte_store(f->pte, pte_transition(p, pte_prot(f->original_pte)));
 	f->state = PFN_IN_TRANSITION;
 	pfn_drop_ref(p);
 }

@@ -52,7 +52,7 @@ NTSTATUS mm_access_other(EPROCESS *p, u64 va, void *kernel, u64 bytes, bool writ
 		MMPTE *pte = mm_find_pte(as, va);
 
 		if (pte) /* the processor does not see this store */
-			__atomic_fetch_or(pte, PTE_DIRTY | PTE_ACCESSED, __ATOMIC_SEQ_CST);
+			pte_change(pte, 0, PTE_DIRTY | PTE_ACCESSED);
 		memcpy(there, kernel, bytes);
 	} else if (kernel) {
 		memcpy(kernel, there, bytes);

@@ -93,7 +93,7 @@ static bool reset_page(MMPTE *pte)
 			break;
 		}
 		if (*pte & PTE_VALID) {
-			__atomic_fetch_and(pte, ~PTE_DIRTY, __ATOMIC_SEQ_CST);
+			pte_change(pte, PTE_DIRTY, 0);
 			flush = true;
 		}
 		give_up(pte_pfn(*pte), pte_prot(*pte), PTE_RESET, RESET_PRIORITY);

@@ -55,7 +55,7 @@ MMPTE *mm_make_entry(struct address_space *as, u64 va, u32 level)
 		MMPTE *e = &t[va >> shift & 511];
 
 		if (UNLIKELY(!(*e & PTE_VALID))) {
-			pfn_t p = mm_take_kernel_page();
+			pfn_t p = mm_take_table((shift - 12) / 9);
 
 			if (!p)
 				return NULL;
@@ -137,7 +137,7 @@ static void free_tables(struct address_space *as, MMPTE *table, u64 base, u32 sh
 		pte_set(&table[i], 0);
 		if (!force)
 			ke_flush_tlb_all(as->cpus);
-		mm_free_kernel_page(pte_pfn(e));
+		mm_free_table(pte_pfn(e), (shift - 12) / 9);
 		as->page_table_pages--;
 	}
 }
@@ -150,14 +150,11 @@ void mm_free_empty_tables(struct address_space *as, u64 start, u64 end)
 
 NTSTATUS MmCreateAddressSpace(struct address_space *as, u64 highest)
 {
-	u64 *kernel = pfn_to_va(mm_system_pml4), *t;
-	pfn_t p = mm_take_kernel_page();
+	pfn_t p = mm_take_table(4);
 
 	if (!p)
 		return STATUS_NO_MEMORY;
-	t = pfn_to_va(p);
-	for (u32 i = 256; i < 512; i++)
-		t[i] = kernel[i];
+	mm_fill_root(p);
 	as->pml4 = p;
 	as->highest = highest;
 	as->ws_min = 50;
@@ -181,5 +178,5 @@ void MmDeleteAddressSpace(struct address_space *as)
 	require(!as->vads.root);
 	free_tables(as, pfn_to_va(as->pml4), 0, 39, 0, 1ul << 47, true);
 	require(mm_pfn[as->pml4].share == 0);
-	mm_free_kernel_page(as->pml4);
+	mm_free_table(as->pml4, 4);
 }

@@ -34,11 +34,12 @@ static MMPTE *make_system_pte(u64 va)
 		MMPTE *e = &t[va >> shift & 511];
 
 		if (!(*e & PTE_VALID)) {
-			pfn_t p = mm_take_kernel_page();
+			pfn_t p = mm_take_kernel_table();
 
 			if (!p)
 				return NULL;
-			*e = (u64)p << PAGE_SHIFT | PTE_VALID | PTE_HW_WRITE | PTE_ACCESSED;
+			pte_store(e, (u64)p << PAGE_SHIFT | PTE_VALID | PTE_HW_WRITE |
+					 PTE_ACCESSED);
 		}
 		t = pfn_to_va(pte_pfn(*e));
 	}
@@ -89,7 +90,7 @@ void mm_release_system(void *va, u64 pages)
 		MMPTE *pte = mm_system_pte((u64)va + k * PAGE_SIZE);
 
 		if (pte && *pte) {
-			*pte = 0;
+			pte_store(pte, 0);
 			ke_flush_tlb_page((1ul << ke_cpu_count) - 1, (u64)va + k * PAGE_SIZE);
 		}
 	}
@@ -105,9 +106,9 @@ void *mm_map_system(const pfn_t *frames, u64 pages, u64 bits)
 	u8 *va = mm_reserve_system(pages);
 
 	for (u64 k = 0; va && k < pages; k++)
-		*mm_system_pte((u64)va + k * PAGE_SIZE) = (u64)frames[k] << PAGE_SHIFT | bits |
-							  PTE_VALID | PTE_NX | PTE_ACCESSED |
-							  PTE_DIRTY;
+		pte_store(mm_system_pte((u64)va + k * PAGE_SIZE),
+			  (u64)frames[k] << PAGE_SHIFT | bits | PTE_VALID | PTE_NX | PTE_ACCESSED |
+			      PTE_DIRTY);
 	return va;
 }
 
@@ -117,8 +118,9 @@ void *MmMapIoSpace(u64 pa, u64 bytes)
 	u8 *va = mm_reserve_system(pages);
 
 	for (u64 k = 0; va && k < pages; k++)
-		*mm_system_pte((u64)va + k * PAGE_SIZE) = (first + k) << PAGE_SHIFT | PTE_VALID |
-							  PTE_HW_WRITE | PTE_NX | PTE_PCD | PTE_PWT;
+		pte_store(mm_system_pte((u64)va + k * PAGE_SIZE),
+			  (first + k) << PAGE_SHIFT | PTE_VALID | PTE_HW_WRITE | PTE_NX | PTE_PCD |
+			      PTE_PWT);
 	return va ? va + (pa & (PAGE_SIZE - 1)) : NULL;
 }
 
@@ -134,9 +136,9 @@ void *mm_allocate_system(u64 pages)
 			mm_free_system(va, pages);
 			return NULL;
 		}
-		*mm_system_pte((u64)va + k * PAGE_SIZE) = (u64)p << PAGE_SHIFT | PTE_VALID |
-							  PTE_HW_WRITE | PTE_NX | PTE_ACCESSED |
-							  PTE_DIRTY;
+		pte_store(mm_system_pte((u64)va + k * PAGE_SIZE),
+			  (u64)p << PAGE_SHIFT | PTE_VALID | PTE_HW_WRITE | PTE_NX | PTE_ACCESSED |
+			      PTE_DIRTY);
 	}
 	return va;
 }
@@ -155,7 +157,7 @@ void mm_free_system(void *va, u64 pages)
 			if (!pte || !*pte)
 				continue;
 			p[n++] = pte_pfn(*pte);
-			*pte = 0;
+			pte_store(pte, 0);
 			ke_flush_tlb_page((1ul << ke_cpu_count) - 1, (u64)va + done * PAGE_SIZE);
 		}
 		while (n)
@@ -213,9 +215,9 @@ u64 MmCreateKernelStack(void)
 			mm_free_system(va, pages + 1);
 			return 0;
 		}
-		*mm_system_pte((u64)va + k * PAGE_SIZE) = (u64)p << PAGE_SHIFT | PTE_VALID |
-							  PTE_HW_WRITE | PTE_NX | PTE_ACCESSED |
-							  PTE_DIRTY;
+		pte_store(mm_system_pte((u64)va + k * PAGE_SIZE),
+			  (u64)p << PAGE_SHIFT | PTE_VALID | PTE_HW_WRITE | PTE_NX | PTE_ACCESSED |
+			      PTE_DIRTY);
 	}
 	return va ? (u64)va + PAGE_SIZE : 0;
 }

@@ -99,6 +99,7 @@ u64 mm_count_committed(struct address_space *as, MMVAD *v, u64 start, u64 end)
 #define DELETE_BATCH 32u
 
 struct doomed {
+	struct pte_queue queue;
 	u32 n;
 	u64 va; /* of the only one */
 	struct {
@@ -111,6 +112,7 @@ static void bury(struct address_space *as, struct doomed *d)
 {
 	KIRQL old;
 
+	pte_flush(&d->queue);
 	if (!d->n)
 		return;
 	ke_flush_tlb_page(as->cpus, d->n == 1 ? d->va : 0);
@@ -138,21 +140,21 @@ static void delete_valid(struct address_space *as, struct doomed *d, u64 va, MMP
 
 	if (v & PTE_LOCKED)
 		as->ws_locked--;
-	v = __atomic_exchange_n(pte, leave, __ATOMIC_SEQ_CST);
 	table->share -= !leave;
 	if (mm_pfn[pte_pfn(v)].flags & PFN_F_NOPAGE) { /* AWE: the window only */
+		pte_store(pte, leave);
 		mm_pfn[pte_pfn(v)].original_pte = 0;
 		ke_flush_tlb_page(as->cpus, va);
 		return;
 	}
 	d->page[d->n].p = pte_pfn(v);
-	d->page[d->n++].dirty = v & PTE_DIRTY;
+	pte_defer(&d->queue, pte, leave, &d->page[d->n++].dirty);
 	d->va = va;
 	if (d->n == DELETE_BATCH)
 		bury(as, d);
 }
 
-static void delete_invalid(MMPTE *pte, MMPTE leave)
+static void delete_invalid(struct doomed *d, MMPTE *pte, MMPTE leave)
 {
 	KIRQL old = KeAcquireSpinLock(&pfn_lock);
 	MMPTE v = *pte;
@@ -162,7 +164,8 @@ static void delete_invalid(MMPTE *pte, MMPTE leave)
 		old = KeAcquireSpinLock(&pfn_lock);
 		v = *pte;
 	}
-	pte_set(pte, leave);
+	mm_pfn[pte_table_frame(pte)].share -= !leave;
+	pte_defer(&d->queue, pte, leave, NULL);
 	if (pte_kind(v) == PTE_K_TRANSITION)
 		pfn_delete_transition(pte_pfn(v));
 	else
@@ -172,9 +175,10 @@ static void delete_invalid(MMPTE *pte, MMPTE leave)
 
 void mm_delete_pages(struct address_space *as, MMVAD *v, u64 start, u64 end, MMPTE leave)
 {
-	struct doomed d = {0};
+	struct doomed d;
 	u64 va = start;
 
+	d.n = d.queue.n = 0;
 	(void)v;
 	while (va < end) {
 		MMPTE *pte;
@@ -203,11 +207,13 @@ void mm_delete_pages(struct address_space *as, MMVAD *v, u64 start, u64 end, MMP
 				break;
 			case PTE_K_TRANSITION:
 			case PTE_K_PAGEFILE:
-				delete_invalid(pte, leave);
+				delete_invalid(&d, pte, leave);
 				break;
 			default:
-				if (*pte != leave)
-					pte_set(pte, leave);
+				if (*pte == leave)
+					break;
+				mm_pfn[pte_table_frame(pte)].share += (leave != 0) - (*pte != 0);
+				pte_defer(&d.queue, pte, leave, NULL);
 			}
 		}
 	}
@@ -254,9 +260,7 @@ void mm_set_protection(struct address_space *as, MMVAD *v, u64 va, MMPTE *pte, u
 			if (!v->write_watch || v->watch[page / 64] >> (page % 64) & 1)
 				fresh |= PTE_HW_WRITE;
 		}
-		while (!__atomic_compare_exchange_n(pte, &e, fresh | (e & PTE_DIRTY), false,
-						    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
-			;
+		pte_protect(pte, fresh);
 		if (!(mm_pfn[p].flags & PFN_F_PROTOTYPE)) {
 			old = KeAcquireSpinLock(&pfn_lock);
 			mm_pfn[p].original_pte = pte_with_prot(mm_pfn[p].original_pte, prot);

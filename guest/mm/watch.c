@@ -105,7 +105,7 @@ static bool forget_write(struct address_space *as, MMVAD *v, u64 va)
 	kept_bits(v)[i / 64] &= ~(1ul << (i % 64));
 	if (!pte || !(*pte & PTE_VALID) || !(*pte & PTE_HW_WRITE))
 		return false;
-	__atomic_fetch_and(pte, ~PTE_HW_WRITE, __ATOMIC_SEQ_CST);
+	pte_change(pte, PTE_HW_WRITE, 0);
 	return true;
 }
 

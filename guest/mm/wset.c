@@ -19,6 +19,7 @@ static volatile u32 page_waiters;
 /* ---- taking pages out of one working set ---- */
 
 struct batch {
+	struct pte_queue queue;
 	u32 n;
 	struct {
 		pfn_t p;
@@ -31,6 +32,7 @@ static void settle_batch(struct address_space *as, struct batch *b)
 {
 	KIRQL old;
 
+	pte_flush(&b->queue);
 	if (!b->n)
 		return;
 	ke_flush_tlb_all(as->cpus);
@@ -47,21 +49,21 @@ static void settle_batch(struct address_space *as, struct batch *b)
  */
 static void invalidate(struct batch *b, MMPTE *pte, u32 prot)
 {
-	MMPTE v = *pte;
-	pfn_t p = pte_pfn(v);
+	pfn_t p = pte_pfn(*pte);
 	MMPTE gone =
 	    mm_pfn[p].flags & PFN_F_PROTOTYPE ? pte_prototype(prot) : pte_transition(p, prot);
 
-	v = __atomic_exchange_n(pte, gone, __ATOMIC_SEQ_CST); /* the dirty bit to the last moment */
 	b->page[b->n].p = p;
-	b->page[b->n++].dirty = v & PTE_DIRTY;
+	pte_defer(&b->queue, pte, gone, &b->page[b->n++].dirty); /* the dirty bit to the last moment */
 }
 
 /* One page out of the working set, with another protection for its return. => A */
 void mm_evict(struct address_space *as, MMPTE *pte, u32 prot)
 {
-	struct batch b = {0};
+	struct batch b;
 	pfn_t p = pte_pfn(*pte);
+
+	b.n = b.queue.n = 0;
 
 	if (*pte & PTE_LOCKED)
 		as->ws_locked--;
@@ -74,9 +76,10 @@ void mm_evict(struct address_space *as, MMPTE *pte, u32 prot)
 /* => A. Goes round at most once from the hand; min_age 0 takes whatever it meets. */
 static u64 trim_locked(struct address_space *as, u64 want, u32 min_age, u64 from, u64 to)
 {
-	struct batch b = {0};
+	struct batch b;
 	u64 taken = 0, va = from;
 
+	b.n = b.queue.n = 0;
 	while (va < to && taken < want) {
 		MMPTE *pte, v;
 
@@ -96,12 +99,12 @@ static u64 trim_locked(struct address_space *as, u64 want, u32 min_age, u64 from
 				continue;
 			age = (v & PTE_AGE) >> PTE_AGE_SHIFT;
 			if (min_age && v & PTE_ACCESSED) {
-				__atomic_fetch_and(pte, ~(PTE_ACCESSED | PTE_AGE),
-						   __ATOMIC_SEQ_CST);
+				pte_defer_change(&b.queue, pte, PTE_ACCESSED | PTE_AGE, 0);
 				continue;
 			}
 			if (age + 1 < min_age) {
-				__atomic_fetch_add(pte, 1ul << PTE_AGE_SHIFT, __ATOMIC_SEQ_CST);
+				pte_defer_change(&b.queue, pte, PTE_AGE,
+						 (age + 1) << PTE_AGE_SHIFT);
 				continue;
 			}
 			invalidate(&b, pte, pte_prot(v));

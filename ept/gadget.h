@@ -1,0 +1,23 @@
+/*
+ * gadget: is there, at any byte, an instruction that takes the processor out of the host's rules?
+ * Code is entered where an attacker likes, so what counts is every offset, not what an assembler
+ * meant. Level hvci approves no code that has one of these:
+ *
+ *   0F 22 /0 /3 /4    MOV to CR0, CR3, CR4 (any prefix before it may be left out by a jump)
+ *   0F 01 /2 /3 mem   LGDT, LIDT     0F 01 /6   LMSW
+ *   0F 01 D8..DF      SVM's instructions
+ *   0F 00 /2 /3       LLDT, LTR
+ *
+ * WRMSR stays: KVM's filter holds the registers that matter. Encodings: AMD64 volume 3.
+ */
+#ifndef EPT_GADGET_H
+#define EPT_GADGET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* The first one at or after `from`: its offset, and its name; false: there is none. */
+bool gadget_find(const uint8_t *code, size_t bytes, size_t from, size_t *offset, const char **name);
+
+#endif

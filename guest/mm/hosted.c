@@ -1,0 +1,156 @@
+/*
+ * Page tables at level hvci: they lie in a pool that the host has set apart and alone changes. The
+ * kernel reads them as ever.
+ *
+ * A page of the pool keeps its level once it has been a table of it (ept/tables.h), so free ones
+ * wait in a chain by level (MMPFN.flink); those of the kernel half are never freed. A free table is
+ * all zero, but for a root, which keeps the system's half.
+ *
+ * At other levels there is no pool, and tables are ordinary kernel pages. Lock: F for the chains.
+ */
+#include "guest/mm/mi.h"
+#include "guest/ke/kdp.h"
+#include "guest/abi/machine.h"
+
+#define LEVELS 4u
+
+u64 mm_pool_first, mm_pool_pages;
+u64 mm_pool_va, mm_pool_bytes;
+static u64 used; /* pages of the pool that have been a table; F once there are threads */
+static u32 chain[LEVELS + 1];
+static u64 waiting[LEVELS + 1];
+
+void mm_find_pool(void)
+{
+	u32 r[4];
+
+	if (!(ke_vbs & NTMM_FEATURE_HVCI))
+		return;
+	cpuid(NTMM_CPUID_TABLES, 0, r);
+	mm_pool_first = r[0];
+	mm_pool_pages = r[1];
+}
+
+u64 mm_boot_table(void)
+{
+	return used < mm_pool_pages ? (mm_pool_first + used++) << PAGE_SHIFT : 0;
+}
+
+static _Noreturn void refused(const MMPTE *pte, MMPTE v, s64 why)
+{
+	KeBugCheckEx(KERNEL_SECURITY_CHECK_FAILURE, (u64)pte, v, (u64)why, 0,
+		     "the host refuses a page-table entry");
+}
+
+void mm_start_hosting(void)
+{
+	if (!mm_pool_pages)
+		return;
+	if (hypercall(NTMM_HC_TABLES, (u64)mm_system_pml4 << PAGE_SHIFT, 0, 0, 0) < 0)
+		refused(NULL, mm_system_pml4, 0);
+	mm_pool_va = MM_DIRECT_MAP + (mm_pool_first << PAGE_SHIFT);
+	mm_pool_bytes = mm_pool_pages << PAGE_SHIFT;
+}
+
+MMPTE mm_hosted_change(MMPTE *pte, MMPTE clear, MMPTE set)
+{
+	u64 rax = NTMM_HC_PTE, gpa = (u64)pte - MM_DIRECT_MAP;
+	register u64 r8 __asm__("r8") = set;
+	register u64 r9 __asm__("r9") = 0;
+
+	__asm__ volatile("outl %%eax, %%dx"
+			 : "+a"(rax), "+r"(r9)
+			 : "d"(NTMM_PORT_HYPERCALL), "D"(gpa), "S"(clear), "r"(r8)
+			 : "memory");
+	if (UNLIKELY(rax))
+		refused(pte, set, (s64)rax);
+	return r9;
+}
+
+void mm_hosted_flush(struct pte_queue *q)
+{
+	s64 done = hypercall(NTMM_HC_PTES, MmGetPhysicalAddress(q->ask), q->n, 0, 0);
+
+	if (UNLIKELY(done != q->n))
+		refused(NULL, done < 0 ? 0 : q->ask[done].set, done);
+	for (u32 i = 0; i < q->n; i++)
+		if (q->dirty[i])
+			*q->dirty[i] = q->ask[i].old & PTE_DIRTY;
+	q->n = 0;
+}
+
+void mm_hosted_defer(struct pte_queue *q, MMPTE *pte, MMPTE clear, MMPTE set, bool *dirty)
+{
+	q->ask[q->n] = (struct ntmm_pte){.gpa = (u64)pte - MM_DIRECT_MAP, .clear = clear, .set = set};
+	q->dirty[q->n] = dirty;
+	if (++q->n == PTE_QUEUE)
+		mm_hosted_flush(q);
+}
+
+/* ---- pages for tables ---- */
+
+static pfn_t take_pooled(u32 level)
+{
+	KIRQL old = KeAcquireSpinLock(&pfn_lock);
+	pfn_t p = level ? chain[level] : 0;
+
+	if (p) {
+		chain[level] = mm_pfn[p].flink;
+		mm_pfn[p].flink = 0;
+		waiting[level]--;
+	} else if (used < mm_pool_pages) {
+		p = (pfn_t)(mm_pool_first + used++);
+	}
+	KeReleaseSpinLock(&pfn_lock, old);
+	return p;
+}
+
+pfn_t mm_take_table(u32 level)
+{
+	return UNLIKELY(mm_pool_pages) ? take_pooled(level) : mm_take_kernel_page();
+}
+
+pfn_t mm_take_kernel_table(void)
+{
+	return mm_take_table(0);
+}
+
+void mm_free_table(pfn_t p, u32 level)
+{
+	KIRQL old;
+
+	if (LIKELY(!mm_pool_pages)) {
+		mm_free_kernel_page(p);
+		return;
+	}
+	old = KeAcquireSpinLock(&pfn_lock);
+	mm_pfn[p].flink = chain[level];
+	chain[level] = p;
+	waiting[level]++;
+	KeReleaseSpinLock(&pfn_lock, old);
+}
+
+bool mm_tables_left(void)
+{
+	u64 least = ~0ul;
+
+	if (!mm_pool_pages || used < mm_pool_pages)
+		return true;
+	for (u32 level = 1; level < LEVELS; level++)
+		least = MIN(least, waiting[level]);
+	return least != 0;
+}
+
+void mm_fill_root(pfn_t p)
+{
+	const u64 *kernel = pfn_to_va(mm_system_pml4);
+	u64 *t = pfn_to_va(p);
+
+	if (mm_pool_pages) {
+		if (hypercall(NTMM_HC_ROOT, (u64)p << PAGE_SHIFT, 0, 0, 0) < 0)
+			refused(NULL, p, 0);
+		return;
+	}
+	for (u32 i = 256; i < 512; i++)
+		t[i] = kernel[i];
+}
