@@ -9,7 +9,7 @@ CHECK_pagefile_SRCS := tests/unit/test_pagefile.c $(PAGEFILE_SRCS)
 CHECK_pagefile_LIBS := $(PAGEFILE_LIBS)
 
 CHECK_vadtree_SRCS := tests/unit/test_vadtree.c guest/mm/vadtree.c
-CHECK_pe_SRCS := tests/unit/test_pe.c guest/mm/pe.c guest/mm/pe_reloc.c guest/mm/pe_export.c
+CHECK_pe_SRCS := tests/unit/test_pe.c guest/mm/pe.c guest/mm/pe_reloc.c guest/mm/pe_export.c guest/mm/pe_guard.c
 CHECK_ob_SRCS := tests/unit/test_ob.c guest/ob/attributes.c guest/ob/calls.c guest/ob/handle.c \
 	guest/ob/name.c guest/ob/object.c
 CHECK_pfslots_SRCS := tests/unit/test_pfslots.c guest/mm/pfslots.c

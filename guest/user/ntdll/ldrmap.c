@@ -221,6 +221,7 @@ struct module *add_module(void *base, PCUNICODE_STRING path)
 	InsertTailList(&loader_data.InLoadOrderModuleList, &l->InLoadOrderLinks);
 	InsertTailList(&loader_data.InMemoryOrderModuleList, &l->InMemoryOrderLinks);
 	functable_add_image(base, l->SizeOfImage);
+	guard_module(m); /* without memory for a copy of the page its calls stay unchecked */
 	return m;
 }
 
