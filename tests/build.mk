@@ -117,8 +117,15 @@ $(IMG)/seeds_2gb.exe: tests/guest/seeds.c
 		-Wl,--image-base,0x400000 -o $@
 	old=$$(od -An -tu1 -j150 -N1 $@); printf "\\$$(printf %o $$((old & ~32)))" | \
 		dd of=$@ bs=1 seek=150 conv=notrunc status=none
-GUEST_EXES += $(IMG)/img_load.exe $(IMG)/seeds_2gb.exe
-guest-tests: $(IMG)/img_load.exe $(IMG)/seeds_2gb.exe
+# Control Flow Guard: the same program with and without it.
+$(IMG)/cfg_off.exe: tests/guest/cfg.c
+	@mkdir -p $(@D)
+	$(MINGW) -O2 -Wall -Wextra -Werror $(DEPFLAGS) -MF $(@:.exe=.d) -I. $< -lntdll -lpsapi -o $@
+$(IMG)/cfg.exe: $(IMG)/cfg_off.exe tests/guest/guard-header
+	cp $< $@
+	tests/guest/guard-header $@ $(MINGW:gcc=nm)
+GUEST_EXES += $(IMG)/img_load.exe $(IMG)/seeds_2gb.exe $(IMG)/cfg.exe $(IMG)/cfg_off.exe
+guest-tests: $(IMG)/img_load.exe $(IMG)/seeds_2gb.exe $(IMG)/cfg.exe $(IMG)/cfg_off.exe
 -include $(GUEST_EXES:.exe=.d)
 
 # --- Attacks: one program, many attacks (tests/attacks, tests/policies) --------------------------

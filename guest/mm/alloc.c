@@ -336,8 +336,7 @@ static NTSTATUS allocate_guarded(EPROCESS *p, struct alloc_request *r)
 /* => checked by mm_check_alloc */
 NTSTATUS mm_allocate(EPROCESS *p, struct alloc_request *r)
 {
-	if (UNLIKELY(p->as.cfg_base) && r->protect & PAGE_EXECUTE_ANY &&
-	    (r->type & MEM_COMMIT || !r->base))
+	if (UNLIKELY(p->as.cfg_base) && r->protect & PAGE_EXECUTE_ANY && r->type & MEM_COMMIT)
 		return allocate_guarded(p, r);
 	return allocate(p, r);
 }

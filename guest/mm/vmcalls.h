@@ -86,6 +86,9 @@ NTSTATUS mm_cfg_set_target(struct address_space *as, u64 va, bool valid);
 /* What the view at base may be called at; valid: all of it if it is no image. */
 NTSTATUS mm_cfg_view(struct address_space *as, u64 base, bool valid);
 
+/* The parent's views of ViewShare into a new process. => no locks; the child does not run yet */
+NTSTATUS mm_inherit_views(EPROCESS *parent, EPROCESS *child);
+
 /* MEM_EXTENDED_PARAMETERs, captured. */
 struct extended {
 	bool has_address;

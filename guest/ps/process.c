@@ -327,6 +327,8 @@ NTSTATUS ps_create_process(struct FILE_OBJECT *exe, const u16 *path, u32 chars, 
 		st = map_image(p, ca, &p->image_base);
 	if (NT_SUCCESS(st))
 		st = map_image(p, ntdll, &p->ntdll_base);
+	if (NT_SUCCESS(st) && parent)
+		st = mm_inherit_views(parent, p);
 	if (NT_SUCCESS(st))
 		st = make_peb(p);
 	if (!NT_SUCCESS(st)) {

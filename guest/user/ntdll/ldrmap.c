@@ -257,7 +257,7 @@ static NTSTATUS map_file(HANDLE file, PCWSTR full, struct module **out)
 	if (!NT_SUCCESS(status))
 		return status;
 	status = NtMapViewOfSection(section, NtCurrentProcess(), &base, 0, 0, NULL, &size,
-				    ViewShare, 0, PAGE_EXECUTE_WRITECOPY);
+				    ViewUnmap, 0, PAGE_EXECUTE_WRITECOPY);
 	NtClose(section);
 	if (!NT_SUCCESS(status))
 		return status;
