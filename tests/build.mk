@@ -62,7 +62,7 @@ check: $(CHECK_PROGS)
 GUEST_C := hello args exitcode stdin_echo crash guardpage demand_zero protect threads commit_limit \
 	stack inpage_error corrupt hog objects conditions pte_states
 # The memory calls of ntdll.dll itself:
-GUEST_VM := vm_extended large_pages awe vm_lock vm_copy write_watch vm_advice working_set large_sections vm_fuzz vm_fuzz_shared vm_stack vm_calls aslr seh vm_counters
+GUEST_VM := huge_pages vm_extended large_pages awe vm_lock vm_copy write_watch vm_advice working_set large_sections vm_fuzz vm_fuzz_shared vm_stack vm_calls aslr seh vm_counters
 GUEST_C += $(GUEST_VM)
 GUEST_C += files pipes pipes_async pool
 # Processes and jobs:
@@ -70,7 +70,7 @@ GUEST_PROC := proc_create proc_info proc_memory proc_job proc_many proc_orphan p
 GUEST_C += $(GUEST_PROC)
 $(foreach test,$(GUEST_PROC),$(eval GUEST_LIBS_$(test) := -lntdll -lpsapi))
 # Sections, views, images:
-GUEST_SECT := sect_create sect_views sect_files mapped sharing seeds proc_returns
+GUEST_SECT := proc_views sect_create sect_views sect_files mapped sharing seeds proc_returns
 GUEST_C += $(GUEST_SECT)
 $(foreach test,$(GUEST_SECT),$(eval GUEST_LIBS_$(test) := -lntdll -lpsapi))
 # The C library (in a folder of their own: crt/stdio.exe):

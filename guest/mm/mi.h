@@ -437,6 +437,7 @@ struct control_area {
 	u64 size;	 /* bytes */
 	MMPTE *proto;	 /* F */
 	u64 large_pages; /* SEC_LARGE_PAGES: entries of proto (pin.h), else 0; immutable */
+	u64 large_bytes; /* each, 2 MB or 1 GB; immutable */
 	u64 charged;	 /* commit pages */
 	u32 prot;	 /* code, the largest any view may have */
 	u32 subsections;

@@ -74,6 +74,7 @@ __asm__(".text\n"
 	"	entry guarded_odd, 0\n"
 	"	entry guarded_sum, 0\n"
 	"	entry guarded_thread, 0\n"
+	"	entry guarded_work, 0\n"
 	"guard_table_end:\n"
 	"	.p2align 3\n"
 	".globl _load_config_used\n"
@@ -561,6 +562,45 @@ static void charge(void)
 	CHECK_EQ(charged(), before);
 }
 
+/* Several threads, each with code that comes and goes and is called while it is there. */
+__attribute__((used, aligned(16))) DWORD WINAPI guarded_work(void *argument)
+{
+	ULONG seed = (ULONG)(ULONG_PTR)argument, bad = 0;
+
+	for (int i = 0; i < 300; i++) {
+		SIZE_T size = PAGE * (1 + (seed = seed * 1103515245 + 12345) / 65536 % 100);
+		unsigned char *p = VirtualAlloc(NULL, size, MEM_COMMIT, PAGE_EXECUTE_READWRITE);
+		SIZE_T at = (seed = seed * 1103515245 + 12345) / 16 % size;
+
+		if (!p)
+			return 1000;
+		p[at] = 0xc3;
+		call_dispatch(0, 0, 0, 0, p + at);
+		if (!off && i % 3 == 0)
+			bad += !set_one(p, at % PAGE & ~15ull, 0);
+		if (i % 50 == 49)
+			SetProcessWorkingSetSize(SELF, (SIZE_T)-1, (SIZE_T)-1);
+		bad += !VirtualFree(p, 0, MEM_RELEASE);
+	}
+	return bad;
+}
+
+static void many(void)
+{
+	SIZE_T before = charged();
+	HANDLE t[4];
+	DWORD code;
+
+	for (int i = 0; i < 4; i++)
+		t[i] = CreateThread(NULL, 0, guarded_work, (void *)(ULONG_PTR)(i + 1), 0, NULL);
+	for (int i = 0; i < 4; i++) {
+		CHECK_EQ(WaitForSingleObject(t[i], 120000), WAIT_OBJECT_0);
+		CHECK(GetExitCodeThread(t[i], &code) && code == 0);
+		CloseHandle(t[i]);
+	}
+	CHECK(charged() < before + 64 * PAGE);
+}
+
 int main(int argc, char **argv)
 {
 	HMODULE kernel32 = GetModuleHandleA("kernel32.dll");
@@ -577,6 +617,7 @@ int main(int argc, char **argv)
 	refusals();
 	bitmap();
 	charge();
+	many();
 	each_call();
 	return checks_end();
 }

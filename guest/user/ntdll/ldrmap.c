@@ -218,10 +218,14 @@ struct module *add_module(void *base, PCUNICODE_STRING path)
 	l->InInitializationOrderLinks.Flink = l->InInitializationOrderLinks.Blink = NULL;
 	m->nt = nt;
 	m->tls_index = -1;
+	if (!NT_SUCCESS(guard_module(m))) {
+		RtlFreeHeap(heap, 0, l->FullDllName.Buffer);
+		RtlFreeHeap(heap, 0, m);
+		return NULL;
+	}
 	InsertTailList(&loader_data.InLoadOrderModuleList, &l->InLoadOrderLinks);
 	InsertTailList(&loader_data.InMemoryOrderModuleList, &l->InMemoryOrderLinks);
 	functable_add_image(base, l->SizeOfImage);
-	guard_module(m); /* without memory for a copy of the page its calls stay unchecked */
 	return m;
 }
 
