@@ -13,7 +13,7 @@ GUEST_SRCS := \
 	guest/mm/stack.c guest/mm/wset.c guest/mm/writer.c guest/mm/usercopy.c guest/mm/divide.c guest/mm/vad.c \
 	guest/mm/alloc.c guest/mm/free.c guest/mm/protect.c guest/mm/query.c guest/mm/ca.c \
 	guest/mm/image.c guest/mm/filepage.c guest/mm/view.c guest/mm/section.c guest/mm/mapcalls.c \
-	guest/mm/shared.c guest/mm/check.c \
+	guest/mm/shared.c guest/mm/check.c guest/mm/cfg.c guest/mm/inherit.c \
 	guest/mm/debugctl.c \
 	guest/mm/extended.c guest/mm/largepage.c guest/mm/largesect.c guest/mm/wsquery.c guest/mm/awe.c \
 	guest/mm/lock.c guest/mm/readwrite.c guest/mm/watch.c guest/mm/reset.c \

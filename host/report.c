@@ -37,9 +37,10 @@ static uint64_t mark(const struct vm_stats *s, unsigned i)
 	return s->mark_ns[i] ? s->mark_ns[i] - s->start_ns : UINT64_MAX;
 }
 
-static uint64_t vmm_resident(void)
+/* What the process has in memory besides guest RAM. */
+static uint64_t vmm_resident(const struct vm_stats *s)
 {
-	uint64_t total = 0, v;
+	uint64_t total = 0, v, ram = s->ram_resident - s->ram_hugetlb;
 	FILE *f = fopen("/proc/self/status", "re");
 	char line[128];
 
@@ -50,7 +51,7 @@ static uint64_t vmm_resident(void)
 		    sscanf(line, "RssFile: %" SCNu64, &v) == 1)
 			total += v << 10;
 	fclose(f);
-	return total;
+	return total > ram ? total - ram : 0;
 }
 
 void report_text(FILE *f, const struct report *r)
@@ -89,9 +90,10 @@ void report_text(FILE *f, const struct report *r)
 	fprintf(f, "%14.3f  ms to its end\n", (double)(s.end_ns - s.start_ns) / 1e6);
 	fprintf(f, "%14" PRIu64 "  bytes of guest RAM, %u slots, %u of them read-only\n",
 		s.ram_bytes, s.slots, s.slots_readonly);
-	fprintf(f, "%14" PRIu64 "  bytes of it in host memory, %" PRIu64 " in pages of 2 MB%s\n",
-		s.ram_resident, s.ram_huge, s.hugetlb ? " (hugetlb)" : "");
-	fprintf(f, "%14" PRIu64 "  bytes resident beside guest RAM\n", vmm_resident());
+	fprintf(f, "%14" PRIu64 "  bytes of it in host memory\n", s.ram_resident);
+	fprintf(f, "%14" PRIu64 "  of those in transparent pages of 2 MB, %" PRIu64 " in hugetlb's\n",
+		s.ram_thp, s.ram_hugetlb);
+	fprintf(f, "%14" PRIu64 "  bytes resident beside guest RAM\n", vmm_resident(&s));
 	for (unsigned i = 0; i < r->npagefiles; i++) {
 		const uint64_t *v = (const uint64_t *)&r->pagefile[i];
 
@@ -131,9 +133,9 @@ static void json_machine(struct json *j, const struct report *r, const struct vm
 	json_u64(j, "slots", s->slots);
 	json_u64(j, "slots_readonly", s->slots_readonly);
 	json_u64(j, "ram_resident_bytes", s->ram_resident);
-	json_u64(j, "ram_large_page_bytes", s->ram_huge);
-	json_bool(j, "hugetlb", s->hugetlb);
-	json_u64(j, "vmm_resident_bytes", vmm_resident());
+	json_u64(j, "ram_thp_bytes", s->ram_thp);
+	json_u64(j, "ram_hugetlb_bytes", s->ram_hugetlb);
+	json_u64(j, "vmm_resident_bytes", vmm_resident(s));
 	json_close(j, '}');
 }
 

@@ -9,7 +9,7 @@ CHECK_pagefile_SRCS := tests/unit/test_pagefile.c $(PAGEFILE_SRCS)
 CHECK_pagefile_LIBS := $(PAGEFILE_LIBS)
 
 CHECK_vadtree_SRCS := tests/unit/test_vadtree.c guest/mm/vadtree.c
-CHECK_pe_SRCS := tests/unit/test_pe.c guest/mm/pe.c guest/mm/pe_reloc.c guest/mm/pe_export.c
+CHECK_pe_SRCS := tests/unit/test_pe.c guest/mm/pe.c guest/mm/pe_reloc.c guest/mm/pe_export.c guest/mm/pe_guard.c
 CHECK_ob_SRCS := tests/unit/test_ob.c guest/ob/attributes.c guest/ob/calls.c guest/ob/handle.c \
 	guest/ob/name.c guest/ob/object.c
 CHECK_pfslots_SRCS := tests/unit/test_pfslots.c guest/mm/pfslots.c
@@ -61,10 +61,10 @@ check: $(CHECK_PROGS)
 	scripts/check-units $(CHECK_PROGS)
 
 # --- Guest programs: Win64 .exe, as a user would build them --------------------------------------
-GUEST_C := hello args exitcode stdin_echo crash guardpage demand_zero protect threads commit_limit \
+GUEST_C := hello imports args exitcode stdin_echo crash guardpage demand_zero protect threads commit_limit \
 	stack inpage_error corrupt hog objects conditions pte_states page_cluster
 # The memory calls of ntdll.dll itself:
-GUEST_VM := vm_extended large_pages awe vm_lock vm_copy write_watch vm_advice working_set large_sections vm_fuzz vm_fuzz_shared vm_stack vm_calls aslr seh vm_counters
+GUEST_VM := huge_pages vm_extended large_pages awe vm_lock vm_copy write_watch vm_advice working_set large_sections vm_fuzz vm_fuzz_shared vm_stack vm_calls aslr seh vm_counters
 GUEST_C += $(GUEST_VM)
 GUEST_C += spin files pipes pipes_async pool
 # Processes and jobs:
@@ -72,7 +72,7 @@ GUEST_PROC := proc_create proc_info proc_memory proc_job proc_many proc_orphan p
 GUEST_C += $(GUEST_PROC)
 $(foreach test,$(GUEST_PROC),$(eval GUEST_LIBS_$(test) := -lntdll -lpsapi))
 # Sections, views, images:
-GUEST_SECT := sect_create sect_views sect_files mapped sharing seeds proc_returns known_dlls rerun
+GUEST_SECT := proc_views sect_create sect_views sect_files mapped sharing seeds proc_returns known_dlls rerun
 GUEST_C += $(GUEST_SECT)
 $(foreach test,$(GUEST_SECT),$(eval GUEST_LIBS_$(test) := -lntdll -lpsapi))
 # The C library (in a folder of their own: crt/stdio.exe):
@@ -125,8 +125,15 @@ $(IMG)/seeds_2gb.exe: tests/guest/seeds.c
 		-Wl,--image-base,0x400000 -o $@
 	old=$$(od -An -tu1 -j150 -N1 $@); printf "\\$$(printf %o $$((old & ~32)))" | \
 		dd of=$@ bs=1 seek=150 conv=notrunc status=none
-GUEST_EXES += $(IMG)/img_load.exe $(IMG)/seeds_2gb.exe
-guest-tests: $(IMG)/img_load.exe $(IMG)/seeds_2gb.exe
+# Control Flow Guard: the same program with and without it.
+$(IMG)/cfg_off.exe: tests/guest/cfg.c
+	@mkdir -p $(@D)
+	$(MINGW) -O2 -Wall -Wextra -Werror $(DEPFLAGS) -MF $(@:.exe=.d) -I. $< -lntdll -lpsapi -o $@
+$(IMG)/cfg.exe: $(IMG)/cfg_off.exe tests/guest/guard-header
+	cp $< $@
+	tests/guest/guard-header $@ $(MINGW:gcc=nm)
+GUEST_EXES += $(IMG)/img_load.exe $(IMG)/seeds_2gb.exe $(IMG)/cfg.exe $(IMG)/cfg_off.exe
+guest-tests: $(IMG)/img_load.exe $(IMG)/seeds_2gb.exe $(IMG)/cfg.exe $(IMG)/cfg_off.exe
 -include $(GUEST_EXES:.exe=.d)
 
 # --- A native program of tests/cmd/lab.sh ---------------------------------------------------------

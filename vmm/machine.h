@@ -67,7 +67,6 @@ struct vm {
 	struct vm_config config; /* i */
 	int kvm_fd, vm_fd, mem_fd;
 	struct guest_ram ram; /* i */
-	bool hugetlb;	      /* i */
 	struct elf_image kernel;
 	struct protect *prot;	/* i */
 	struct bus ports, mmio; /* i; devices behind them L */

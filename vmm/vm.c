@@ -144,8 +144,10 @@ static uint64_t free_hugepages(void)
 	return n;
 }
 
-/* Maps the memory file at a 2 MB boundary, so that large host pages can back large guest pages. */
-static void *map_aligned(int fd, uint64_t size)
+/* Memory at a 2 MB boundary, so that large host pages can back large guest pages. It is private: the
+ * kernel hands out large pages for that when it is asked (MADV_HUGEPAGE), for files in memory only
+ * where an administrator allowed it. */
+static void *map_aligned(uint64_t size)
 {
 	uint8_t *area = mmap(NULL, size + HUGE_PAGE, PROT_NONE,
 			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -158,8 +160,8 @@ static void *map_aligned(int fd, uint64_t size)
 		munmap(area, (size_t)(base - area));
 	if (area + HUGE_PAGE > base)
 		munmap(base + size, (size_t)(area + HUGE_PAGE - base));
-	if (mmap(base, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED | MAP_NORESERVE, fd,
-		 0) == MAP_FAILED) {
+	if (mmap(base, size, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0) == MAP_FAILED) {
 		munmap(base, size);
 		return NULL;
 	}
@@ -180,24 +182,21 @@ static int map_memory(struct vm *vm, struct vm_error *err)
 			vm->ram.base =
 			    mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, vm->mem_fd, 0);
 			if (vm->ram.base != MAP_FAILED) {
-				vm->hugetlb = true;
 				return 0;
 			}
 		}
 		vm->ram.base = NULL;
 		if (vm->mem_fd >= 0)
 			close(vm->mem_fd);
+		vm->mem_fd = -1;
 	}
-	vm->mem_fd = memfd_create("ntmm-ram", MFD_CLOEXEC);
-	if (vm->mem_fd < 0 || ftruncate(vm->mem_fd, (off_t)size) < 0)
-		return vm_fail(err, -errno, "no memory file of %" PRIu64 " MB can be made: %s",
-			       size >> 20, strerror(errno));
-	vm->ram.base = map_aligned(vm->mem_fd, size);
+	vm->ram.base = map_aligned(size);
 	if (!vm->ram.base)
 		return vm_fail(err, -ENOMEM, "%" PRIu64 " MB of memory cannot be mapped: %s",
 			       size >> 20, strerror(errno));
 	madvise(vm->ram.base, size, MADV_HUGEPAGE);
 	madvise(vm->ram.base, size, MADV_DONTDUMP);
+	madvise(vm->ram.base, size, MADV_DONTFORK);
 	return 0;
 }
 
@@ -475,13 +474,13 @@ int vm_run(struct vm *vm, struct vm_result *result, struct vm_error *err)
 /* How much of guest RAM the host has in memory, from the mapping's entry in smaps. */
 static void measure_ram(const struct vm *vm, struct vm_stats *stats)
 {
-	static const struct {
+	const struct {
 		const char *format;
-		bool huge;
-	} rows[] = {{"Rss: %" SCNu64, false},
-		    {"ShmemPmdMapped: %" SCNu64, true},
-		    {"Shared_Hugetlb: %" SCNu64, true},
-		    {"Private_Hugetlb: %" SCNu64, true}};
+		uint64_t *sum;
+	} rows[] = {{"Rss: %" SCNu64, &stats->ram_resident},
+		    {"AnonHugePages: %" SCNu64, &stats->ram_thp},
+		    {"Shared_Hugetlb: %" SCNu64, &stats->ram_hugetlb},
+		    {"Private_Hugetlb: %" SCNu64, &stats->ram_hugetlb}};
 	FILE *f = fopen("/proc/self/smaps", "re");
 	bool ours = false;
 	char line[512];
@@ -494,20 +493,17 @@ static void measure_ram(const struct vm *vm, struct vm_stats *stats)
 			       b <= (uintptr_t)vm->ram.base + vm->ram.size;
 		for (size_t i = 0; ours && i < sizeof(rows) / sizeof(rows[0]); i++)
 			if (sscanf(line, rows[i].format, &a) == 1)
-				*(rows[i].huge ? &stats->ram_huge : &stats->ram_resident) += a
-											     << 10;
+				*rows[i].sum += a << 10;
 	}
 	if (f)
 		fclose(f);
-	if (vm->hugetlb)
-		stats->ram_resident += stats->ram_huge;
+	stats->ram_resident += stats->ram_hugetlb; /* Rss leaves it out */
 }
 
 void vm_get_stats(struct vm *vm, struct vm_stats *stats)
 {
 	*stats = vm->stats;
 	stats->ram_bytes = vm->ram.size;
-	stats->hugetlb = vm->hugetlb;
 	stats->scans = vm->prot->scans;
 	stats->violations = vm->prot->violations;
 	stats->table_changes = vm->prot->table_changes;

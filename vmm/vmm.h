@@ -149,8 +149,8 @@ struct vm_stats {
 	uint64_t scans, violations;
 	uint64_t table_changes, cr3_loads; /* by hypercall, at level hvci */
 	unsigned slots, slots_readonly;
-	uint64_t ram_bytes, ram_resident, ram_huge; /* of guest RAM; ram_huge: in 2 MB host pages */
-	bool hugetlb;
+	/* of guest RAM: in host memory, and of that in transparent large pages and in hugetlb's */
+	uint64_t ram_bytes, ram_resident, ram_thp, ram_hugetlb;
 };
 void vm_get_stats(struct vm *vm, struct vm_stats *stats);
 const char *vm_exit_name(unsigned reason); /* NULL: unknown */

@@ -289,8 +289,7 @@ NTSTATUS mm_check_alloc(struct address_space *as, struct alloc_request *r)
 	return STATUS_SUCCESS;
 }
 
-/* => checked by mm_check_alloc */
-NTSTATUS mm_allocate(EPROCESS *p, struct alloc_request *r)
+static NTSTATUS allocate(EPROCESS *p, struct alloc_request *r)
 {
 	if (r->type & (MEM_RESET | MEM_RESET_UNDO))
 		return reset(p, r);
@@ -304,6 +303,42 @@ NTSTATUS mm_allocate(EPROCESS *p, struct alloc_request *r)
 		return reserve(p, r);
 	}
 	return commit(p, r);
+}
+
+/* Executable memory, in a process that must know where it may be called. */
+static NTSTATUS allocate_guarded(EPROCESS *p, struct alloc_request *r)
+{
+	struct address_space *as = &p->as;
+	u64 start = ALIGN_DOWN(r->base, PAGE_SIZE), end = ALIGN_UP(r->base + r->size, PAGE_SIZE);
+	bool valid = !(r->protect & PAGE_TARGETS_INVALID), made = !r->base;
+	NTSTATUS st = STATUS_SUCCESS;
+
+	mm_cfg_enter(as);
+	if (r->base && valid)
+		st = mm_cfg_prepare(as, start, end);
+	if (!st)
+		st = allocate(p, r);
+	else
+		start = end;
+	if (st) {
+		mm_cfg_trim(as, start, end);
+	} else if (valid) {
+		st = mm_cfg_fill(as, r->base, r->base + r->size);
+		if (st && made)
+			MmFreePrivate(p, r->base);
+	} else {
+		mm_cfg_clear(as, r->base, r->base + r->size);
+	}
+	mm_cfg_leave(as);
+	return st;
+}
+
+/* => checked by mm_check_alloc */
+NTSTATUS mm_allocate(EPROCESS *p, struct alloc_request *r)
+{
+	if (UNLIKELY(p->as.cfg_base) && r->protect & PAGE_EXECUTE_ANY && r->type & MEM_COMMIT)
+		return allocate_guarded(p, r);
+	return allocate(p, r);
 }
 
 NTSTATUS MmAllocatePrivateBelow(EPROCESS *p, u64 *base, u64 *size, u32 type, u32 protect,

@@ -163,7 +163,7 @@ static NTSTATUS free_locked(EPROCESS *p, u64 *base, u64 *size, u32 type)
 		return STATUS_INVALID_PARAMETER_3;
 	if (!v)
 		return STATUS_MEMORY_NOT_ALLOCATED;
-	if (v->ca || v->type == VAD_SHARED_DATA)
+	if (v->ca || v->type == VAD_SHARED_DATA || v->type == VAD_CFG)
 		return v->type == VAD_SHARED_DATA ? STATUS_INVALID_PARAMETER
 						  : STATUS_UNABLE_TO_DELETE_SECTION;
 	if (!*size) {
@@ -208,6 +208,27 @@ NTSTATUS MmFreePrivate(EPROCESS *p, u64 base)
 	return st;
 }
 
+/* With the memory go the call targets in it. */
+static NTSTATUS free_guarded(EPROCESS *p, u64 *base, u64 *size, u32 type)
+{
+	struct address_space *as = &p->as;
+	u64 end = 0;
+	NTSTATUS st;
+	MMVAD *v;
+
+	mm_cfg_enter(as);
+	mutex_lock(&as->lock);
+	st = free_locked(p, base, size, type);
+	if (!st) {
+		v = mm_find_vad(as, *base); /* still there: decommitted, with 0 for all of it */
+		end = v && !*size ? vad_end(v) : *base + *size;
+	}
+	mutex_unlock(&as->lock);
+	mm_cfg_clear(as, *base, end);
+	mm_cfg_leave(as);
+	return st;
+}
+
 NTSYSCALL NTSTATUS NtFreeVirtualMemory(HANDLE process, u64 *user_base, u64 *user_size, u32 type)
 {
 	EPROCESS *p;
@@ -227,11 +248,8 @@ NTSYSCALL NTSTATUS NtFreeVirtualMemory(HANDLE process, u64 *user_base, u64 *user
 		st = STATUS_INVALID_PARAMETER_2;
 	else if (size > p->as.highest + 1 - base)
 		st = STATUS_INVALID_PARAMETER_3;
-	if (!st) {
-		mutex_lock(&p->as.lock);
-		st = free_locked(p, &base, &size, type);
-		mutex_unlock(&p->as.lock);
-	}
+	if (!st)
+		st = free_guarded(p, &base, &size, type);
 	ObDereferenceObject(p);
 	if (st)
 		return st;

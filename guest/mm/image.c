@@ -86,6 +86,11 @@ static NTSTATUS read_image(void *context, u32 rva, void *buffer, u32 n)
 	return STATUS_SUCCESS;
 }
 
+NTSTATUS mm_read_image(void *ca, u32 rva, void *buffer, u32 n)
+{
+	return read_image(ca, rva, buffer, n);
+}
+
 static NTSTATUS build_relocs(struct control_area *ca)
 {
 	struct pe_directory d = ca->pe->directory[PE_DIR_RELOC];

@@ -41,7 +41,7 @@ bool mm_can_pin(u64 pages)
 	return can >= pages && can - pages >= mm_high_pages;
 }
 
-static bool has_huge_pages(void)
+bool mm_has_huge_pages(void)
 {
 	u32 r[4];
 
@@ -134,14 +134,15 @@ static MMPTE large_pte(pfn_t p, u32 prot)
 	return v & PTE_WRITE ? v | PTE_HW_WRITE : v;
 }
 
-NTSTATUS mm_take_large_runs(MMPTE *run, u64 n)
+NTSTATUS mm_take_large_runs(MMPTE *run, u64 n, u64 bytes)
 {
 	struct runs runs = {0};
 	NTSTATUS st = STATUS_INSUFFICIENT_RESOURCES;
 
 	mutex_lock(&mm_pin_lock);
-	if (mm_can_pin(n * LARGE_PAGES))
-		st = take_runs(&runs, 0, n * LARGE_PAGE_SIZE, HUGE_NONE);
+	if (mm_can_pin(n * bytes >> PAGE_SHIFT))
+		st = take_runs(&runs, 0, n * bytes,
+			       bytes == HUGE_PAGE_SIZE ? HUGE_ONLY : HUGE_NONE);
 	mutex_unlock(&mm_pin_lock);
 	for (u64 i = 0; !st && i < n; i++) {
 		run[i] = (u64)runs.first << PAGE_SHIFT | PTE_VALID;
@@ -150,20 +151,21 @@ NTSTATUS mm_take_large_runs(MMPTE *run, u64 n)
 	return st;
 }
 
-void mm_free_large_run(MMPTE run)
+void mm_free_large_run(MMPTE run, u64 bytes)
 {
-	mm_free_contiguous(pte_pfn(run), LARGE_PAGES);
+	for (u64 i = 0; i < bytes >> PAGE_SHIFT; i += LARGE_PAGES) /* short holds of F */
+		mm_free_contiguous(pte_pfn(run) + (pfn_t)i, LARGE_PAGES);
 }
 
-bool mm_set_large(struct address_space *as, u64 va, MMPTE run, u32 prot)
+bool mm_set_large(struct address_space *as, u64 va, MMPTE run, u32 prot, u64 bytes)
 {
-	MMPTE *e = mm_make_entry(as, va, PDE_LEVEL);
+	MMPTE *e = mm_make_entry(as, va, bytes == HUGE_PAGE_SIZE ? PPE_LEVEL : PDE_LEVEL);
 
 	if (!e)
 		return false;
 	require(!*e);
 	pte_set(e, large_pte(pte_pfn(run), prot));
-	atomic_add(counter_of(LARGE_PAGES), 1);
+	atomic_add(counter_of(bytes >> PAGE_SHIFT), 1);
 	return true;
 }
 
@@ -175,7 +177,7 @@ void mm_clear_large(struct address_space *as, u64 va)
 	if (!e)
 		return;
 	pte_set(e, 0);
-	atomic_add(counter_of(LARGE_PAGES), -1);
+	atomic_add(counter_of(bytes >> PAGE_SHIFT), -1);
 }
 
 /* => A. Takes the runs off the chain as it maps them; false: no memory for tables. */
@@ -284,7 +286,7 @@ NTSTATUS mm_allocate_large(EPROCESS *p, struct alloc_request *r)
 	struct address_space *as = &p->as;
 	bool only = r->attributes & MEM_EXTENDED_PARAMETER_NONPAGED_HUGE;
 	bool may = !(r->attributes & MEM_EXTENDED_PARAMETER_NONPAGED_LARGE) &&
-		   r->size >= HUGE_PAGE_SIZE && has_huge_pages();
+		   r->size >= HUGE_PAGE_SIZE && mm_has_huge_pages();
 	u64 page = only ? HUGE_PAGE_SIZE : LARGE_PAGE_SIZE;
 	NTSTATUS st;
 
@@ -293,7 +295,7 @@ NTSTATUS mm_allocate_large(EPROCESS *p, struct alloc_request *r)
 		return STATUS_INVALID_PARAMETER;
 	if (MM_BASE(r->prot) == MM_NOACCESS_BASE || (r->prot & 0x18) == MM_GUARD)
 		return STATUS_INVALID_PAGE_PROTECTION;
-	if (only && !has_huge_pages())
+	if (only && !mm_has_huge_pages())
 		return STATUS_NOT_SUPPORTED;
 	if ((st = mm_charge(as, r->size >> PAGE_SHIFT)))
 		return st;

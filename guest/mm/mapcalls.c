@@ -72,16 +72,34 @@ static void unmap_at(EPROCESS *p, u64 va)
 	mutex_unlock(&p->as.lock);
 }
 
+/* A view, and with it where it may be called. */
+static NTSTATUS map_guarded(EPROCESS *p, struct section *s, const struct map_call *c, u64 *base,
+			    u64 offset, u64 *size, u32 prot, u64 highest)
+{
+	NTSTATUS st, guard;
+
+	mm_cfg_enter(&p->as);
+	st = mm_map_view(p, s, base, offset, size, c->type, prot, c->lowest, highest, c->inherit);
+	if (NT_SUCCESS(st) &&
+	    (guard = mm_cfg_view(&p->as, *base, !(c->protect & PAGE_TARGETS_INVALID)))) {
+		unmap_at(p, *base);
+		st = guard;
+	}
+	mm_cfg_leave(&p->as);
+	return st;
+}
+
 static NTSTATUS map_view(struct map_call *c)
 {
-	u32 prot = mm_make_prot(c->protect);
+	u32 prot = mm_make_prot(c->protect & ~PAGE_TARGETS_INVALID);
 	u64 base, size, offset = 0, highest = 0;
 	ACCESS_MASK have;
 	struct section *s;
 	EPROCESS *p;
 	NTSTATUS st;
 
-	if (!prot || (MM_BASE(prot) && prot & MM_NOCACHE)) /* caching is the section's business */
+	if (!prot || (c->protect & PAGE_TARGETS_INVALID && !(c->protect & PAGE_EXECUTE_ANY)) ||
+	    (MM_BASE(prot) && prot & MM_NOCACHE)) /* caching is the section's business */
 		return STATUS_INVALID_PAGE_PROTECTION;
 	if ((st = copy_from_user(&base, c->base, 8)) || (st = copy_from_user(&size, c->size, 8)) ||
 	    (c->offset && (st = copy_from_user(&offset, c->offset, 8))))
@@ -118,8 +136,7 @@ static NTSTATUS map_view(struct map_call *c)
 	if (!st && !s->ca->image && mm_prot_executes(prot) && PsDynamicCodeBlocked(p))
 		st = STATUS_DYNAMIC_CODE_BLOCKED;
 	if (!st)
-		st = mm_map_view(p, s, &base, offset, &size, c->type, prot, c->lowest, highest,
-				 c->inherit);
+		st = map_guarded(p, s, c, &base, offset, &size, prot, highest);
 	if (NT_SUCCESS(st) && c->commit && s->ca->reserve &&
 	    (commit_view(p, base, MIN(c->commit, size), prot))) {
 		unmap_at(p, base);
@@ -162,7 +179,7 @@ NTSYSCALL NTSTATUS NtMapViewOfSectionEx(HANDLE section, HANDLE process, u64 *bas
 					u64 *size, u32 type, u32 protect, const void *parameters,
 					u32 count)
 {
-	struct map_call c = {section, process, base, offset, size, type, protect, 0, 0, 0, 0, true};
+	struct map_call c = {section, process, base, offset, size, type, protect, 0, 0, 0, 0, false};
 	struct extended e;
 	NTSTATUS st;
 	u64 given;
@@ -185,6 +202,7 @@ NTSYSCALL NTSTATUS NtMapViewOfSectionEx(HANDLE section, HANDLE process, u64 *bas
 
 static NTSTATUS unmap(HANDLE process, u64 va, u32 flags)
 {
+	u64 start = 0, end = 0;
 	EPROCESS *p;
 	NTSTATUS st;
 	MMVAD *v;
@@ -194,8 +212,13 @@ static NTSTATUS unmap(HANDLE process, u64 va, u32 flags)
 	st = ObReferenceObjectByHandle(process, PROCESS_VM_OPERATION, &PsProcessType, (void **)&p);
 	if (st)
 		return st;
+	mm_cfg_enter(&p->as);
 	mutex_lock(&p->as.lock);
 	v = va <= p->as.highest ? mm_find_vad(&p->as, va) : NULL;
+	if (v) {
+		start = vad_va(v);
+		end = vad_end(v);
+	}
 	if (!v || !v->ca) {
 		st = STATUS_NOT_MAPPED_VIEW;
 	} else if (flags & MEM_PRESERVE_PLACEHOLDER) {
@@ -221,6 +244,9 @@ static NTSTATUS unmap(HANDLE process, u64 va, u32 flags)
 		st = mm_unmap_vad(p, v);
 	}
 	mutex_unlock(&p->as.lock);
+	if (!st)
+		mm_cfg_clear(&p->as, start, end);
+	mm_cfg_leave(&p->as);
 	ObDereferenceObject(p);
 	return st;
 }

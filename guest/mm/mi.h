@@ -4,7 +4,8 @@
  * Locks. A: the address space's mutex (VADs, its page tables). F: pfn_lock (the PFN database, the
  * page lists, prototype PTEs, and every PTE in the transition state, whoever's table it is in).
  * A valid private PTE changes only under A. The order is A, then F. F is never held across a wait;
- * A is not held across page I/O (the page is marked read-in-progress instead).
+ * A is not held across page I/O (the page is marked read-in-progress instead). C (cfg.c), in
+ * processes with Control Flow Guard, comes before A.
  */
 #ifndef NTMM_MM_MI_H
 #define NTMM_MM_MI_H
@@ -241,6 +242,7 @@ void page_list_remove(pfn_t p); /* from whatever list its state says */
 pfn_t pfn_take(bool zeroed);	/* 0: none. ACTIVE, refs 1, share 1; contents zero if asked */
 void pfn_free(pfn_t p);		/* to the free list; refs must be 0 */
 void pfn_release_share(pfn_t p, bool dirty); /* one valid PTE less */
+void pfn_note_write(pfn_t p); /* the kernel writes it by the direct map */
 void pfn_drop_ref(pfn_t p);
 void pfn_activate(pfn_t p); /* from standby, modified or transition: unlinked, share 1 */
 /* Frees a frame whose (transition) PTE has been deleted, its slot too; waits for nothing. */
@@ -385,7 +387,15 @@ void mm_start_hosting(void);
 void mm_fill_root(pfn_t p);
 
 /* ---- virtual address descriptors ---- */
-enum vad_type { VAD_PRIVATE, VAD_MAPPED, VAD_IMAGE, VAD_AWE, VAD_LARGE, VAD_SHARED_DATA };
+enum vad_type {
+	VAD_PRIVATE,
+	VAD_MAPPED,
+	VAD_IMAGE,
+	VAD_AWE,
+	VAD_LARGE,
+	VAD_SHARED_DATA,
+	VAD_CFG, /* the bitmap of call targets (cfg.c) */
+};
 
 struct control_area;
 typedef struct MMVAD { /* A */
@@ -540,6 +550,7 @@ struct control_area {
 	u64 size;	 /* bytes */
 	MMPTE *proto;	 /* F */
 	u64 large_pages; /* SEC_LARGE_PAGES: entries of proto (pin.h), else 0; immutable */
+	u64 large_bytes; /* each, 2 MB or 1 GB; immutable */
 	u64 charged;	 /* commit pages */
 	u32 prot;	 /* code, the largest any view may have */
 	u32 subsections;
@@ -598,6 +609,8 @@ NTSTATUS mm_create_section_object(struct control_area *ca, u32 attributes, u32 w
 void mm_free_prototypes(struct control_area *ca);
 MMPTE *mm_new_prototypes(u64 room, MMPTE *before); /* NULL without memory */
 void mm_free_ca(struct control_area *ca);
+/* Bytes of an image as its file has them: a pe_read_fn. */
+NTSTATUS mm_read_image(void *ca, u32 rva, void *buffer, u32 n);
 void mm_init_sections(void);
 struct control_area *mm_new_ca(u64 pages, u32 subsections);
 struct control_area *mm_find_ca(void **where);

@@ -16,7 +16,8 @@
 #define PAGE_GUARD	       0x100u
 #define PAGE_NOCACHE	       0x200u
 #define PAGE_WRITECOMBINE      0x400u
-#define PAGE_TARGETS_INVALID   0x40000000u /* same bit: _NO_UPDATE in NtProtect */
+#define PAGE_TARGETS_INVALID   0x40000000u
+#define PAGE_TARGETS_NO_UPDATE 0x40000000u /* what the same bit means in NtProtect */
 
 #define MEM_COMMIT	0x1000u
 #define MEM_RESERVE	0x2000u

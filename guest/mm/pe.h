@@ -6,7 +6,7 @@
  * Relocations are put in order by page once, so that a page can be relocated alone, when it is
  * read. Exports are looked up through a reader, as the image may lie anywhere.
  *
- * pe.c: headers; pe_reloc.c: relocations; pe_export.c: exports. Pure logic, no memory of its own,
+ * pe.c: headers; pe_reloc.c: relocations; pe_export.c: exports; pe_guard.c: call targets. Pure logic, no memory of its own,
  * no locks.
  */
 #ifndef NTMM_MM_PE_H
@@ -142,5 +142,18 @@ NTSTATUS pe_relocate_page(const struct pe_reloc_index *x, u32 page, u64 delta, u
  * forwarder, STATUS_INVALID_IMAGE_FORMAT for a broken table, or what `read` returned. */
 NTSTATUS pe_find_export(const struct pe_image *image, pe_read_fn *read, void *context,
 			const char *name, u32 *rva);
+
+/* ---- Control Flow Guard ---- */
+
+#define PE_GUARD_MOST_STRIDE 19u
+struct pe_guard {
+	u32 table_rva, count; /* 0: any address may be called */
+	u32 stride;	      /* bytes of an entry */
+};
+/* The table of an image built with it; else, or when it makes no sense, an empty one. */
+NTSTATUS pe_find_guard(const struct pe_image *image, pe_read_fn *read, void *context,
+		       struct pe_guard *out);
+/* The RVA that an entry names, 0 for one that is no target. */
+u32 pe_guard_target(const struct pe_guard *g, const u8 *entry, const struct pe_image *image);
 
 #endif

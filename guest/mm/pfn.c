@@ -167,6 +167,20 @@ void pfn_drop_ref(pfn_t p)
 		settle(p);
 }
 
+void pfn_note_write(pfn_t p)
+{
+	MMPFN *f = &mm_pfn[p];
+
+	if (f->flags & PFN_F_MODIFIED)
+		return;
+	f->flags |= PFN_F_MODIFIED;
+	/* the copy in the pagefile is old now; while it is being written the writer decides */
+	if (!(f->flags & PFN_F_WRITING) && pte_kind(f->original_pte) == PTE_K_PAGEFILE) {
+		mm_release_slot(f->original_pte);
+		f->original_pte = pte_demand_zero(pte_prot(f->original_pte));
+	}
+}
+
 /* Its PTE (or, for a shared page, one of those that map it) is no longer valid. The last one turns
  * the owning PTE into the transition state; a caller that wants the page gone sets DELETED before.
  */
@@ -175,15 +189,8 @@ void pfn_release_share(pfn_t p, bool dirty)
 	MMPFN *f = &mm_pfn[p];
 
 	require(f->state == PFN_ACTIVE && f->share);
-	if (dirty && !(f->flags & PFN_F_MODIFIED)) {
-		f->flags |= PFN_F_MODIFIED;
-		/* the copy in the pagefile is old now; while it is being written the writer decides
-		 */
-		if (!(f->flags & PFN_F_WRITING) && pte_kind(f->original_pte) == PTE_K_PAGEFILE) {
-			mm_release_slot(f->original_pte);
-			f->original_pte = pte_demand_zero(pte_prot(f->original_pte));
-		}
-	}
+	if (dirty)
+		pfn_note_write(p);
 	if (--f->share)
 		return;
 	if (!(f->flags & PFN_F_DELETED) && f->flags & PFN_F_PROTOTYPE)

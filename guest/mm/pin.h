@@ -13,18 +13,20 @@ bool mm_can_pin(u64 pages);
 extern struct mutex mm_pin_lock;
 void mm_init_pin(void);
 
-/* `n` frames' runs of 2 MB, as valid PTEs in run[]; all of them or STATUS_INSUFFICIENT_RESOURCES.
- * May trim everybody. => no locks, PASSIVE */
-NTSTATUS mm_take_large_runs(MMPTE *run, u64 n);
-void mm_free_large_run(MMPTE run);
-/* Puts a 2 MB page into the page tables, or takes it out (the caller flushes then). => A */
-bool mm_set_large(struct address_space *as, u64 va, MMPTE run, u32 prot);
+bool mm_has_huge_pages(void); /* does the processor know pages of 1 GB? */
+/* `n` frames' runs of 2 MB or 1 GB, as valid PTEs in run[]; all of them or
+ * STATUS_INSUFFICIENT_RESOURCES. May trim everybody. => no locks, PASSIVE */
+NTSTATUS mm_take_large_runs(MMPTE *run, u64 n, u64 bytes);
+void mm_free_large_run(MMPTE run, u64 bytes);
+/* Puts such a page into the page tables, or takes it out (the caller flushes then). => A */
+bool mm_set_large(struct address_space *as, u64 va, MMPTE run, u32 prot, u64 bytes);
 void mm_clear_large(struct address_space *as, u64 va);
 
-/* Sections of large pages (largesect.c). The frames are in ca->proto, a 2 MB page an entry, from
- * the beginning to the end; ca->pages is 0, so that nobody takes them for prototypes. */
+/* Sections of large pages (largesect.c). The frames are in ca->proto, a page of ca->large_bytes an
+ * entry, from the beginning to the end; ca->pages is 0, so that nobody takes them for prototypes.
+ */
 struct control_area;
-NTSTATUS mm_large_section(u64 size, u32 prot, struct control_area **out);
+NTSTATUS mm_large_section(u64 size, u64 page, u32 prot, struct control_area **out);
 void mm_free_large_section(struct control_area *ca);
 /* => A; the VAD is in the tree. STATUS_INSUFFICIENT_RESOURCES: nothing is mapped */
 NTSTATUS mm_map_large_view(struct address_space *as, MMVAD *v);

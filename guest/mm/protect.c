@@ -93,7 +93,7 @@ NTSTATUS mm_protect(EPROCESS *p, MMVAD *v, u64 start, u64 end, u32 prot, u32 *ol
 	if (!v->ca && MM_BASE(prot) && (prot & 0x18) != MM_GUARD) /* caching is the region's */
 		prot = MM_BASE(prot) | (v->prot == MM_NOACCESS ? 0 : v->prot & cache_bits(v->prot));
 	if (v->type == VAD_LARGE || v->type == VAD_AWE || v->type == VAD_SHARED_DATA ||
-	    v->no_change)
+	    v->type == VAD_CFG || v->no_change)
 		return STATUS_INVALID_PAGE_PROTECTION;
 	for (u64 va = start; va < end; va = next) {
 		if (!mm_page_state(as, v, va, &had, &next))
@@ -156,15 +156,37 @@ static NTSTATUS protect_range(EPROCESS *p, u64 start, u64 end, u32 code, u32 *ol
 	return st;
 }
 
+/* What becomes executable may also be called anywhere, if targets says so. */
+static NTSTATUS protect_guarded(EPROCESS *p, u64 start, u64 end, u32 code, bool targets, u32 *old)
+{
+	struct address_space *as = &p->as;
+	NTSTATUS st = STATUS_SUCCESS;
+
+	mm_cfg_enter(as);
+	if (targets)
+		st = mm_cfg_prepare(as, start, end);
+	if (!st)
+		st = protect_range(p, start, end, code, old);
+	if (targets) {
+		if (!st)
+			st = mm_cfg_fill(as, start, end);
+		else
+			mm_cfg_trim(as, start, end);
+	}
+	mm_cfg_leave(as);
+	return st;
+}
+
 NTSYSCALL NTSTATUS NtProtectVirtualMemory(HANDLE process, u64 *user_base, u64 *user_size,
 					  u32 protect, u32 *user_old)
 {
-	u32 code = mm_make_prot(protect & ~PAGE_TARGETS_INVALID), old = 0;
+	u32 code = mm_make_prot(protect & ~PAGE_TARGETS_NO_UPDATE), old = 0;
+	bool targets = protect & PAGE_EXECUTE_ANY && !(protect & PAGE_TARGETS_NO_UPDATE);
 	u64 base, size, start, end;
 	EPROCESS *p;
 	NTSTATUS st;
 
-	if (!code)
+	if (!code || (protect & PAGE_TARGETS_NO_UPDATE && !(protect & PAGE_EXECUTE_ANY)))
 		return STATUS_INVALID_PAGE_PROTECTION;
 	if ((st = mm_capture_inout(&base, user_base)) ||
 	    (st = mm_capture_inout(&size, user_size)) || (st = copy_to_user(user_old, &old, 4)))
@@ -179,7 +201,7 @@ NTSYSCALL NTSTATUS NtProtectVirtualMemory(HANDLE process, u64 *user_base, u64 *u
 	} else if (!size || size > p->as.highest + 1 - base) {
 		st = STATUS_INVALID_PARAMETER_3;
 	} else {
-		st = protect_range(p, start, end, code, &old);
+		st = protect_guarded(p, start, end, code, targets, &old);
 	}
 	if (!st && (code & 0x18) == MM_GUARD && p == PsGetCurrentProcess())
 		mm_note_stack_guard(start, end);

@@ -15,7 +15,14 @@ enum memory_class {
 
 static u32 win32_type(const MMVAD *v)
 {
-	return v->type == VAD_IMAGE ? MEM_IMAGE : v->ca ? MEM_MAPPED : MEM_PRIVATE;
+	return v->type == VAD_IMAGE		     ? MEM_IMAGE
+	       : v->ca || v->type == VAD_CFG ? MEM_MAPPED
+					     : MEM_PRIVATE;
+}
+
+static bool is_private(const MMVAD *v)
+{
+	return v->type == VAD_PRIVATE || v->type == VAD_CFG;
 }
 
 /* How far pages of a private region from va on are like the first: one look at each PTE. => A */
@@ -71,9 +78,9 @@ static void basic(struct address_space *as, u64 va, MEMORY_BASIC_INFORMATION *m)
 		return;
 	}
 	committed = mm_page_state(as, v, va, &prot, &next);
-	if (v->type == VAD_PRIVATE)
+	if (is_private(v))
 		next = private_run(as, v, next, committed, prot);
-	for (end = next; v->type != VAD_PRIVATE && end < vad_end(v); end = next) {
+	for (end = next; !is_private(v) && end < vad_end(v); end = next) {
 		bool same = mm_page_state(as, v, end, &other, &next) == committed;
 
 		if (!same || (committed && other != prot))

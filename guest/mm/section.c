@@ -164,7 +164,7 @@ static NTSTATUS check_attributes(u32 a, bool file, u32 protect, u32 *reported)
 {
 	u32 kind = a & (SEC_COMMIT | SEC_RESERVE | SEC_IMAGE);
 	u32 known = SEC_COMMIT | SEC_RESERVE | SEC_IMAGE | SEC_NOCACHE | SEC_WRITECOMBINE |
-		    SEC_LARGE_PAGES | SEC_NO_CHANGE | SEC_BASED | SEC_64K_PAGES;
+		    SEC_LARGE_PAGES | SEC_HUGE_PAGES | SEC_NO_CHANGE | SEC_BASED | SEC_64K_PAGES;
 
 	if (a & ~known || a & SEC_BASED)
 		return STATUS_INVALID_PARAMETER_6;
@@ -176,6 +176,8 @@ static NTSTATUS check_attributes(u32 a, bool file, u32 protect, u32 *reported)
 		return STATUS_INVALID_PARAMETER_6;
 	if (a & SEC_LARGE_PAGES && (!(a & SEC_COMMIT) || file))
 		return STATUS_INVALID_PARAMETER_6;
+	if (a & SEC_HUGE_PAGES && !(a & SEC_LARGE_PAGES))
+		return STATUS_INVALID_PARAMETER_6;
 	if (a & SEC_IMAGE && protect != PAGE_READONLY &&
 	    (a & SEC_IMAGE_NO_EXECUTE) == SEC_IMAGE_NO_EXECUTE)
 		return STATUS_INVALID_PAGE_PROTECTION;
@@ -183,7 +185,7 @@ static NTSTATUS check_attributes(u32 a, bool file, u32 protect, u32 *reported)
 		*reported = SEC_FILE | SEC_IMAGE;
 	else
 		*reported = (file ? SEC_FILE : kind) |
-			    (a & (SEC_NOCACHE | SEC_WRITECOMBINE | SEC_LARGE_PAGES));
+			    (a & (SEC_NOCACHE | SEC_WRITECOMBINE | SEC_LARGE_PAGES | SEC_HUGE_PAGES));
 	return STATUS_SUCCESS;
 }
 
@@ -262,7 +264,9 @@ static NTSTATUS create_section(HANDLE *user_handle, ACCESS_MASK access, const vo
 	if (file)
 		st = file_section(file, &size, prot, attributes, &ca);
 	else if (attributes & SEC_LARGE_PAGES)
-		st = mm_large_section(size, prot, &ca);
+		st = mm_large_section(size,
+				      attributes & SEC_HUGE_PAGES ? HUGE_PAGE_SIZE : LARGE_PAGE_SIZE,
+				      prot, &ca);
 	else
 		st = pagefile_section(size, attributes, prot, &ca);
 	if (!st) {

@@ -149,8 +149,6 @@ static NTSTATUS each_range(EPROCESS *p, u64 count, const struct range *user, u32
 
 /* ---- call targets ---- */
 
-/* No image here runs with Control Flow Guard, so there is no bitmap to change: the arguments are
- * checked as Windows checks them, and the process is refused. */
 struct call_targets { /* CFG_CALL_TARGET_LIST_INFORMATION */
 	u32 count, reserved;
 	u64 done, targets, section,
@@ -159,28 +157,77 @@ struct call_targets { /* CFG_CALL_TARGET_LIST_INFORMATION */
 struct call_target { /* CFG_CALL_TARGET_INFO */
 	u64 offset, flags;
 };
-#define TARGET_VALID   1u
-#define TARGET_EXPORT  4u /* CONVERT_EXPORT_SUPPRESSED_TO_VALID */
-#define TARGET_GRANULE 16u
-#define TARGETS_LEAST  40u /* bytes of the structure */
+#define TARGET_VALID	 1u
+#define TARGET_PROCESSED 2u /* out */
+#define TARGET_EXPORT	 4u /* CONVERT_EXPORT_SUPPRESSED_TO_VALID */
+#define TARGET_GRANULE	 16u
+#define TARGETS_LEAST	 40u /* bytes of the structure */
 
-static NTSTATUS check_targets(const struct call_targets *list, u64 bytes)
+/* The next target, checked; *last is the offset of the one before it. */
+static NTSTATUS take_target(const struct call_target *user, u32 i, u64 bytes, u64 *last,
+			    struct call_target *t)
 {
+	NTSTATUS st = copy_from_user(t, user, sizeof(*t));
+
+	if (st)
+		return st;
+	if (t->offset % TARGET_GRANULE || t->offset >= bytes || (i && t->offset <= *last) ||
+	    t->flags & ~(u64)(TARGET_VALID | TARGET_EXPORT))
+		return STATUS_INVALID_PARAMETER;
+	*last = t->offset;
+	return STATUS_SUCCESS;
+}
+
+/* In order, up to the first that is wrong; *done says how many were set. */
+static NTSTATUS set_targets(EPROCESS *p, u64 va, u64 bytes, const struct call_targets *list,
+			    u32 *done)
+{
+	struct call_target *user = (struct call_target *)list->targets, t;
+	NTSTATUS st = STATUS_SUCCESS;
 	u64 last = 0;
 
-	for (u32 i = 0; i < list->count; i++) {
-		struct call_target t;
-		NTSTATUS st =
-		    copy_from_user(&t, (const struct call_target *)list->targets + i, sizeof(t));
-
-		if (st)
+	for (*done = 0; *done < list->count; ++*done) {
+		if ((st = take_target(user + *done, *done, bytes, &last, &t)) ||
+		    (st = mm_cfg_set_target(&p->as, va + t.offset, t.flags)))
 			return st;
-		if (t.offset % TARGET_GRANULE || t.offset >= bytes || (i && t.offset <= last) ||
-		    t.flags & ~(u64)(TARGET_VALID | TARGET_EXPORT))
-			return STATUS_INVALID_PARAMETER;
-		last = t.offset;
+		t.flags |= TARGET_PROCESSED;
+		if ((st = copy_to_user(user + *done, &t, sizeof(t))))
+			return st;
 	}
-	return STATUS_SUCCESS;
+	return st;
+}
+
+/* Nothing is set where nothing guards calls, but what is wrong is told. */
+static NTSTATUS check_targets(const struct call_targets *list, u64 bytes)
+{
+	struct call_target t;
+	NTSTATUS st = STATUS_SUCCESS;
+	u64 last = 0;
+
+	for (u32 i = 0; i < list->count && !st; i++)
+		st = take_target((struct call_target *)list->targets + i, i, bytes, &last, &t);
+	return st ? st : STATUS_INVALID_PARAMETER_1;
+}
+
+/* The pages must be executable and of one region. => A not held */
+static NTSTATUS check_code(struct address_space *as, u64 start, u64 end)
+{
+	NTSTATUS st = STATUS_SUCCESS;
+	u64 next;
+	u32 prot;
+	MMVAD *v;
+
+	mutex_lock(&as->lock);
+	v = start <= as->highest ? mm_find_vad(as, start) : NULL;
+	if (!v || end > vad_end(v))
+		st = STATUS_CONFLICTING_ADDRESSES;
+	for (u64 va = start; va < end && !st && as->cfg_base; va = next)
+		if (!mm_page_state(as, v, va, &prot, &next))
+			st = STATUS_NOT_COMMITTED;
+		else if (!mm_prot_executes(prot) || prot == MM_NOACCESS)
+			st = STATUS_INVALID_PAGE_PROTECTION;
+	mutex_unlock(&as->lock);
+	return st;
 }
 
 static NTSTATUS call_targets(HANDLE process, u64 count, const struct range *user,
@@ -188,10 +235,9 @@ static NTSTATUS call_targets(HANDLE process, u64 count, const struct range *user
 {
 	struct call_targets list;
 	struct range range;
-	u32 none = 0;
+	u32 done = 0;
 	EPROCESS *p;
-	NTSTATUS st;
-	MMVAD *v;
+	NTSTATUS st, told;
 
 	if (count != 1)
 		return STATUS_INVALID_PARAMETER_3;
@@ -204,20 +250,22 @@ static NTSTATUS call_targets(HANDLE process, u64 count, const struct range *user
 		return STATUS_INVALID_PARAMETER_4;
 	if (!list.count || list.reserved)
 		return STATUS_INVALID_PARAMETER_5;
-	if ((st = copy_to_user((void *)list.done, &none, sizeof(none))) ||
-	    (st = check_targets(&list, range.bytes)))
+	if ((st = copy_to_user((void *)list.done, &done, sizeof(done))))
 		return st;
 	st = ObReferenceObjectByHandle(process, PROCESS_VM_OPERATION, &PsProcessType, (void **)&p);
 	if (st)
 		return st;
-	mutex_lock(&p->as.lock);
-	v = range.va <= p->as.highest ? mm_find_vad(&p->as, range.va) : NULL;
-	st = v && range.bytes <= vad_end(v) - range.va
-		 ? STATUS_INVALID_PARAMETER_1 /* no CFG there */
-		 : STATUS_CONFLICTING_ADDRESSES;
-	mutex_unlock(&p->as.lock);
+	mm_cfg_enter(&p->as);
+	st = range.va + range.bytes < range.va
+		 ? STATUS_INVALID_PARAMETER_4
+		 : check_code(&p->as, range.va, range.va + range.bytes);
+	if (!st)
+		st = p->as.cfg_base ? set_targets(p, range.va, range.bytes, &list, &done)
+				    : check_targets(&list, range.bytes);
+	mm_cfg_leave(&p->as);
 	ObDereferenceObject(p);
-	return st;
+	told = copy_to_user((void *)list.done, &done, sizeof(done));
+	return st ? st : told;
 }
 
 NTSYSCALL NTSTATUS NtSetInformationVirtualMemory(HANDLE process, u32 class, u64 count,

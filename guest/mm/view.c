@@ -54,7 +54,7 @@ static NTSTATUS insert_view(struct view_request *r, u64 *base)
 		return STATUS_INVALID_PARAMETER_3;
 	}
 	v->type = r->ca->image ? VAD_IMAGE : r->ca->large_pages ? VAD_LARGE : VAD_MAPPED;
-	v->page_bytes = r->ca->large_pages ? LARGE_PAGE_SIZE : 0;
+	v->page_bytes = r->ca->large_bytes;
 	v->prot = (u8)(r->ca->image ? MM_EXECUTE_WRITECOPY : r->prot);
 	v->win32_prot = mm_win32_prot(v->prot);
 	v->ca = r->ca;
@@ -84,7 +84,7 @@ static NTSTATUS insert_view(struct view_request *r, u64 *base)
 		}
 	} else {
 		st = mm_insert_vad(as, v, r->base, r->pages << PAGE_SHIFT,
-				   r->ca->large_pages ? LARGE_PAGE_SIZE : MM_GRANULARITY, r->lowest,
+				   r->ca->large_pages ? r->ca->large_bytes : MM_GRANULARITY, r->lowest,
 				   r->highest, r->type & MEM_TOP_DOWN);
 	}
 	if (!st && r->ca->large_pages && (st = mm_map_large_view(as, v))) {
@@ -178,9 +178,9 @@ NTSTATUS mm_map_view(EPROCESS *p, struct section *s, u64 *base, u64 offset, u64 
 	NTSTATUS st;
 
 	if (s->ca->large_pages) {
-		if ((*base | offset) & (LARGE_PAGE_SIZE - 1))
+		if ((*base | offset) & (s->ca->large_bytes - 1))
 			return STATUS_MAPPED_ALIGNMENT;
-		if (*size & (LARGE_PAGE_SIZE - 1) || type & MEM_REPLACE_PLACEHOLDER)
+		if (*size & (s->ca->large_bytes - 1) || type & MEM_REPLACE_PLACEHOLDER)
 			return STATUS_INVALID_PARAMETER;
 		if (MM_BASE(prot) == MM_NOACCESS_BASE || prot & 0x18 ||
 		    mm_prot_bits[prot] & PTE_COW)

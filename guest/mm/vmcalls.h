@@ -70,6 +70,25 @@ u64 mm_count_shared_commit(struct address_space *as);
 /* Whether a view lets its pages become *prot; images turn writable into copy-on-write. */
 NTSTATUS mm_check_view_prot(const MMVAD *v, u32 *prot);
 
+/*
+ * Control Flow Guard (cfg.c): nothing, successfully, in a process that runs without. All but create
+ * are called between enter and leave, which take no other lock.
+ */
+NTSTATUS mm_cfg_create(EPROCESS *p); /* => before anything is mapped that may be called */
+void mm_cfg_enter(struct address_space *as);
+void mm_cfg_leave(struct address_space *as);
+/* Commit for what fill needs, so that it cannot fail for that. */
+NTSTATUS mm_cfg_prepare(struct address_space *as, u64 start, u64 end);
+void mm_cfg_trim(struct address_space *as, u64 start, u64 end); /* gives it back */
+NTSTATUS mm_cfg_fill(struct address_space *as, u64 start, u64 end); /* any address is a target */
+void mm_cfg_clear(struct address_space *as, u64 start, u64 end);    /* none */
+NTSTATUS mm_cfg_set_target(struct address_space *as, u64 va, bool valid);
+/* What the view at base may be called at; valid: all of it if it is no image. */
+NTSTATUS mm_cfg_view(struct address_space *as, u64 base, bool valid);
+
+/* The parent's views of ViewShare into a new process. => no locks; the child does not run yet */
+NTSTATUS mm_inherit_views(EPROCESS *parent, EPROCESS *child);
+
 /* MEM_EXTENDED_PARAMETERs, captured. */
 struct extended {
 	bool has_address;

@@ -12,6 +12,7 @@
 #include "guest/ob/ob.h"
 #include "guest/io/io.h"
 #include "guest/abi/machine.h"
+#include "guest/mm/vmcalls.h"
 
 #define TEB_REGION  0x200000ul /* PEB, then TEBs of 8 KB */
 #define TEB_SIZE    0x2000ul
@@ -206,7 +207,9 @@ static NTSTATUS map_image(EPROCESS *p, struct control_area *ca, u64 *base)
 
 	*base = 0;
 	st = mm_map_view(p, &s, base, 0, &size, 0, MM_EXECUTE_WRITECOPY, 0, p->as.highest, false);
-	return NT_SUCCESS(st) ? STATUS_SUCCESS : st; /* elsewhere than at its base will do */
+	if (!NT_SUCCESS(st))
+		return st;
+	return mm_cfg_view(&p->as, *base, true); /* elsewhere than at its base will do */
 }
 
 static void set_name(EPROCESS *p, const u16 *path, u32 chars)
@@ -329,10 +332,14 @@ NTSTATUS ps_create_process(struct FILE_OBJECT *exe, const u16 *path, u32 chars, 
 	p->image_name_chars = chars;
 	if (!st)
 		st = MmMapSharedData(p);
+	if (!st && p->mitigation[MITIGATION_CFG])
+		st = mm_cfg_create(p);
 	if (!st)
 		st = map_image(p, ca, &p->image_base);
 	if (NT_SUCCESS(st))
 		st = map_image(p, ntdll, &p->ntdll_base);
+	if (NT_SUCCESS(st) && parent)
+		st = mm_inherit_views(parent, p);
 	if (NT_SUCCESS(st))
 		st = make_peb(p);
 	if (!NT_SUCCESS(st)) {

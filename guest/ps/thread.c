@@ -428,6 +428,7 @@ static void begin_user(void *context)
 	t->frame->rsp = context_va - 0x28;
 	t->frame->rcx = context_va;
 	t->frame->rdx = p->ntdll_base;
+	t->frame->r8 = p->as.cfg_base;
 	if (b.r.first && p->is_initial)
 		ps_mark_first_user();
 	cli();

@@ -134,13 +134,14 @@ HANDLE WINAPI OpenFileMappingA(DWORD access, WINBOOL inherit, LPCSTR name)
 static ULONG view_protection(DWORD access)
 {
 	BOOL execute = (access & FILE_MAP_EXECUTE) != 0;
+	ULONG targets = access & FILE_MAP_TARGETS_INVALID ? PAGE_TARGETS_INVALID : 0;
 
 	if (access & FILE_MAP_WRITE)
-		return execute ? PAGE_EXECUTE_READWRITE : PAGE_READWRITE;
+		return execute ? PAGE_EXECUTE_READWRITE | targets : PAGE_READWRITE;
 	if (access & FILE_MAP_READ)
-		return execute ? PAGE_EXECUTE_READ : PAGE_READONLY;
+		return execute ? PAGE_EXECUTE_READ | targets : PAGE_READONLY;
 	if (access & FILE_MAP_COPY)
-		return execute			      ? PAGE_EXECUTE_WRITECOPY
+		return execute			      ? PAGE_EXECUTE_WRITECOPY | targets
 		       : access & SECTION_MAP_EXECUTE ? PAGE_NOACCESS
 						      : PAGE_WRITECOPY;
 	return PAGE_NOACCESS;
@@ -157,7 +158,7 @@ LPVOID WINAPI MapViewOfFileExNuma(HANDLE h, DWORD access, DWORD high, DWORD low,
 	if (access & FILE_MAP_LARGE_PAGES)
 		type |= MEM_LARGE_PAGES;
 	return succeed(NtMapViewOfSection(h, NtCurrentProcess(), &base, 0, 0, &offset, &size,
-					  ViewShare, type, view_protection(access)))
+					  ViewUnmap, type, view_protection(access)))
 		   ? base
 		   : NULL;
 }
@@ -186,7 +187,7 @@ PVOID WINAPI MapViewOfFileNuma2(HANDLE h, HANDLE process, ULONG64 offset, PVOID 
 
 	(void)node;
 	return succeed(NtMapViewOfSection(h, process ? process : NtCurrentProcess(), &base, 0, 0,
-					  &off, &size, ViewShare, type, protect))
+					  &off, &size, ViewUnmap, type, protect))
 		   ? base
 		   : NULL;
 }

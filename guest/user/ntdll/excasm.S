@@ -298,6 +298,7 @@ RtlUserThreadStart:
 	and	$-16, %rsp
 	sub	$0x40, %rsp
 	movq	$0, 0x38(%rsp)
+	call	*guard_check_own(%rip)
 	mov	%rcx, %rax
 	mov	%rdx, %rcx
 	xor	%ebp, %ebp

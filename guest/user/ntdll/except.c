@@ -160,6 +160,8 @@ static DECLSPEC_NORETURN void resume(PCONTEXT ctx)
 /* excasm.S, KiUserExceptionDispatcher */
 DECLSPEC_NORETURN void dispatch_and_continue(PEXCEPTION_RECORD rec, PCONTEXT ctx)
 {
+	if (guard_faulted(rec, ctx))
+		guard_failed();
 	if (RtlDispatchException(rec, ctx))
 		resume(ctx);
 	RtlRaiseStatus(NtRaiseException(rec, ctx, FALSE));

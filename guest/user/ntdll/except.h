@@ -60,4 +60,8 @@ DECLSPEC_NORETURN void restore_registers(PCONTEXT ctx);
 BOOLEAN call_vectored(PEXCEPTION_RECORD rec, PCONTEXT ctx);
 void call_continue_handlers(PEXCEPTION_RECORD rec, PCONTEXT ctx);
 
+/* guard.c: a check of a call target that could not read its bitmap */
+BOOLEAN guard_faulted(const EXCEPTION_RECORD *rec, const CONTEXT *ctx);
+DECLSPEC_NORETURN void guard_failed(void);
+
 #endif

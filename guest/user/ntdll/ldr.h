@@ -57,6 +57,10 @@ NTSTATUS tls_new_thread(void);
 void tls_end_thread(void);
 void tls_callbacks(struct module *m, ULONG reason);
 
+/* guard.c: Control Flow Guard */
+void guard_init(PVOID bitmap);
+NTSTATUS guard_module(struct module *m);
+
 /* ldrinit.c: calling into modules */
 NTSTATUS initialize_new_modules(void);
 BOOLEAN call_entry(struct module *m, ULONG reason, PVOID reserved);

@@ -263,12 +263,13 @@ static void init_thread(void)
 	RtlLeaveCriticalSection(&loader_lock);
 }
 
-VOID NTAPI LdrInitializeThunk(PCONTEXT start, PVOID ntdll_base)
+VOID NTAPI LdrInitializeThunk(PCONTEXT start, PVOID ntdll_base, PVOID call_targets)
 {
 	LARGE_INTEGER moment = {.QuadPart = -TICKS_PER_MS};
 
 	if (_InterlockedCompareExchange(&process_state, PROCESS_STARTING, PROCESS_NEW) ==
 	    PROCESS_NEW) {
+		guard_init(call_targets);
 		init_process(ntdll_base);
 		_InterlockedExchange(&process_state, PROCESS_READY);
 	} else {

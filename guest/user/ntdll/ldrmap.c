@@ -222,6 +222,11 @@ struct module *add_module(void *base, PCUNICODE_STRING path)
 	l->InInitializationOrderLinks.Flink = l->InInitializationOrderLinks.Blink = NULL;
 	m->nt = nt;
 	m->tls_index = -1;
+	if (!NT_SUCCESS(guard_module(m))) {
+		RtlFreeHeap(heap, 0, l->FullDllName.Buffer);
+		RtlFreeHeap(heap, 0, m);
+		return NULL;
+	}
 	InsertTailList(&loader_data.InLoadOrderModuleList, &l->InLoadOrderLinks);
 	InsertTailList(&loader_data.InMemoryOrderModuleList, &l->InMemoryOrderLinks);
 	functable_add_image(base, l->SizeOfImage);
@@ -255,7 +260,7 @@ static NTSTATUS map_section(HANDLE section, PCWSTR full, struct module **out)
 	NTSTATUS status;
 
 	status = NtMapViewOfSection(section, NtCurrentProcess(), &base, 0, 0, NULL, &size,
-				    ViewShare, 0, PAGE_EXECUTE_WRITECOPY);
+				    ViewUnmap, 0, PAGE_EXECUTE_WRITECOPY);
 	NtClose(section);
 	if (!NT_SUCCESS(status))
 		return status;
