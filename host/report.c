@@ -38,9 +38,9 @@ static uint64_t mark(const struct vm_stats *s, unsigned i)
 }
 
 /* What the process has in memory besides guest RAM. */
-static uint64_t vmm_resident(const struct vm_stats *s)
+static uint64_t vmm_resident(void)
 {
-	uint64_t total = 0, v, ram = s->ram_resident - s->ram_hugetlb;
+	uint64_t total = 0, v;
 	FILE *f = fopen("/proc/self/status", "re");
 	char line[128];
 
@@ -51,7 +51,7 @@ static uint64_t vmm_resident(const struct vm_stats *s)
 		    sscanf(line, "RssFile: %" SCNu64, &v) == 1)
 			total += v << 10;
 	fclose(f);
-	return total > ram ? total - ram : 0;
+	return total;
 }
 
 void report_text(FILE *f, const struct report *r)
@@ -93,7 +93,7 @@ void report_text(FILE *f, const struct report *r)
 	fprintf(f, "%14" PRIu64 "  bytes of it in host memory\n", s.ram_resident);
 	fprintf(f, "%14" PRIu64 "  of those in transparent pages of 2 MB, %" PRIu64 " in hugetlb's\n",
 		s.ram_thp, s.ram_hugetlb);
-	fprintf(f, "%14" PRIu64 "  bytes resident beside guest RAM\n", vmm_resident(&s));
+	fprintf(f, "%14" PRIu64 "  bytes resident beside guest RAM\n", vmm_resident());
 	for (unsigned i = 0; i < r->npagefiles; i++) {
 		const uint64_t *v = (const uint64_t *)&r->pagefile[i];
 
@@ -135,7 +135,7 @@ static void json_machine(struct json *j, const struct report *r, const struct vm
 	json_u64(j, "ram_resident_bytes", s->ram_resident);
 	json_u64(j, "ram_thp_bytes", s->ram_thp);
 	json_u64(j, "ram_hugetlb_bytes", s->ram_hugetlb);
-	json_u64(j, "vmm_resident_bytes", vmm_resident(s));
+	json_u64(j, "vmm_resident_bytes", vmm_resident());
 	json_close(j, '}');
 }
 

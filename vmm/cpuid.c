@@ -56,8 +56,7 @@ static void topology(struct kvm_cpuid_entry2 *e, const struct vm *vm, unsigned i
 	}
 }
 
-/* Are we on a processor that QEMU translates? Its hypervisor leaf says so. */
-static bool on_emulated_cpu(void)
+bool cpu_is_emulated(void)
 {
 	uint32_t eax, ebx, ecx, edx;
 	char name[12];
@@ -76,7 +75,7 @@ static uint32_t features(const struct vm *vm)
 {
 	const struct vm_protection *p = &vm->config.protection;
 
-	return (on_emulated_cpu() ? NTMM_FEATURE_REDELIVERS : 0) |
+	return (cpu_is_emulated() ? NTMM_FEATURE_REDELIVERS : 0) |
 	       (p->level >= LEVEL_KDP ? NTMM_FEATURE_KDP : 0) |
 	       (p->level >= LEVEL_HVCI ? NTMM_FEATURE_HVCI : 0) |
 	       (p->vulnerable ? NTMM_FEATURE_VULNERABLE : 0);

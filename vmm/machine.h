@@ -115,6 +115,8 @@ int boot_layout(struct vm *vm, struct vm_error *err);
 int boot_load(struct vm *vm, gpa_t *start_info, struct vm_error *err);
 
 /* cpuid.c */
+/* Are we on a processor that QEMU translates? Its hypervisor leaf says so. */
+bool cpu_is_emulated(void);
 int cpuid_setup(struct vm *vm, struct vcpu *vcpu, struct vm_error *err);
 
 /* vcpu.c */

@@ -26,9 +26,13 @@
 #include "vmm/protect.h"
 #include "vmm/virtio.h"
 
-#define TSS_GPA	     0xfffbd000ul /* three pages that Intel's KVM needs; no RAM is there */
-#define IDENTITY_GPA 0xfffbc000ul
-#define HUGE_PAGE    ((uint64_t)NTMM_LARGE_PAGE)
+#define TSS_GPA	       0xfffbd000ul /* three pages that Intel's KVM needs; no RAM is there */
+#define IDENTITY_GPA   0xfffbc000ul
+#define COLLAPSE_SHARE 8u /* of the free memory */
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25
+#endif
+#define HUGE_PAGE ((uint64_t)NTMM_LARGE_PAGE)
 
 int vm_fail(struct vm_error *err, int code, const char *fmt, ...)
 {
@@ -144,10 +148,8 @@ static uint64_t free_hugepages(void)
 	return n;
 }
 
-/* Memory at a 2 MB boundary, so that large host pages can back large guest pages. It is private: the
- * kernel hands out large pages for that when it is asked (MADV_HUGEPAGE), for files in memory only
- * where an administrator allowed it. */
-static void *map_aligned(uint64_t size)
+/* Maps the memory file at a 2 MB boundary, so that large host pages can back large guest pages. */
+static void *map_aligned(int fd, uint64_t size)
 {
 	uint8_t *area = mmap(NULL, size + HUGE_PAGE, PROT_NONE,
 			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -160,12 +162,34 @@ static void *map_aligned(uint64_t size)
 		munmap(area, (size_t)(base - area));
 	if (area + HUGE_PAGE > base)
 		munmap(base + size, (size_t)(area + HUGE_PAGE - base));
-	if (mmap(base, size, PROT_READ | PROT_WRITE,
-		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0) == MAP_FAILED) {
+	if (mmap(base, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED | MAP_NORESERVE, fd,
+		 0) == MAP_FAILED) {
 		munmap(base, size);
 		return NULL;
 	}
 	return base;
+}
+
+/*
+ * Large pages for it. For files in memory the kernel gives them by itself only where the
+ * administrator has set shmem_enabled to "advise" or "always"; elsewhere they can be asked for
+ * (MADV_COLLAPSE, Linux 6.1), which takes all of the memory at once: that is done while it is a
+ * small part of what is free. On an emulated processor they gain nothing.
+ */
+static void ask_for_large_pages(const struct vm *vm)
+{
+	const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+	const uint64_t free = (uint64_t)sysconf(_SC_AVPHYS_PAGES) * page;
+	char allowed[80] = "";
+	FILE *f = fopen("/sys/kernel/mm/transparent_hugepage/shmem_enabled", "re");
+
+	madvise(vm->ram.base, vm->ram.size, MADV_HUGEPAGE);
+	if (!f)
+		return;
+	if (fgets(allowed, sizeof(allowed), f) && strstr(allowed, "[never]") &&
+	    vm->ram.size <= free / COLLAPSE_SHARE && !cpu_is_emulated())
+		madvise(vm->ram.base, vm->ram.size, MADV_COLLAPSE);
+	fclose(f);
 }
 
 static int map_memory(struct vm *vm, struct vm_error *err)
@@ -188,13 +212,16 @@ static int map_memory(struct vm *vm, struct vm_error *err)
 		vm->ram.base = NULL;
 		if (vm->mem_fd >= 0)
 			close(vm->mem_fd);
-		vm->mem_fd = -1;
 	}
-	vm->ram.base = map_aligned(size);
+	vm->mem_fd = memfd_create("ntmm-ram", MFD_CLOEXEC);
+	if (vm->mem_fd < 0 || ftruncate(vm->mem_fd, (off_t)size) < 0)
+		return vm_fail(err, -errno, "no memory file of %" PRIu64 " MB can be made: %s",
+			       size >> 20, strerror(errno));
+	vm->ram.base = map_aligned(vm->mem_fd, size);
 	if (!vm->ram.base)
 		return vm_fail(err, -ENOMEM, "%" PRIu64 " MB of memory cannot be mapped: %s",
 			       size >> 20, strerror(errno));
-	madvise(vm->ram.base, size, MADV_HUGEPAGE);
+	ask_for_large_pages(vm);
 	madvise(vm->ram.base, size, MADV_DONTDUMP);
 	madvise(vm->ram.base, size, MADV_DONTFORK);
 	return 0;
@@ -478,7 +505,7 @@ static void measure_ram(const struct vm *vm, struct vm_stats *stats)
 		const char *format;
 		uint64_t *sum;
 	} rows[] = {{"Rss: %" SCNu64, &stats->ram_resident},
-		    {"AnonHugePages: %" SCNu64, &stats->ram_thp},
+		    {"ShmemPmdMapped: %" SCNu64, &stats->ram_thp},
 		    {"Shared_Hugetlb: %" SCNu64, &stats->ram_hugetlb},
 		    {"Private_Hugetlb: %" SCNu64, &stats->ram_hugetlb}};
 	FILE *f = fopen("/proc/self/smaps", "re");
