@@ -114,10 +114,13 @@ void p9_clunk(struct p9_session *s, u32 fid)
  * the reply is taken by the DPC. One may wait so: a second takes the first along. */
 void p9_clunk_later(struct p9_session *s, u32 fid)
 {
-	struct p9_call *c = p9_begin(s, P9_CLUNK);
+	struct p9_call *c;
 	struct vq_seg seg[2];
 	KIRQL irql;
 
+	if (fid >= MAX_FIDS || fid == P9_ROOT_FID)
+		return;
+	c = p9_begin(s, P9_CLUNK);
 	p9_put(&c->out, fid, 4);
 	c->forget = true;
 	c->fid = fid;

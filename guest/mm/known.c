@@ -16,8 +16,8 @@ static struct {
 	const char name[MAX_NAME];
 	bool made;
 } known[] = {
-    {"ntdll.dll", false},    {"kernel32.dll", false}, {"kernelbase.dll", false},
-    {"msvcrt.dll", false},   {"advapi32.dll", false}, {"user32.dll", false},
+    {"ntdll.dll", false},  {"kernel32.dll", false}, {"kernelbase.dll", false},
+    {"msvcrt.dll", false}, {"advapi32.dll", false}, {"user32.dll", false},
     {"psapi.dll", false},
 };
 static struct mutex known_lock;
@@ -81,7 +81,8 @@ void mm_want_known_dll(const u16 *path, u32 chars, bool fold)
 	const u32 prefix = sizeof(MM_KNOWN_DLLS) - 1;
 
 	if (chars <= prefix || path[prefix - 1] != '\\')
-		return; /* what else the prefix is does not matter: a section too early is no harm */
+		return; /* what else the prefix is does not matter: a section too early is no harm
+			 */
 	for (u32 i = 0; i < ARRAY_SIZE(known); i++) {
 		if (!same(path + prefix, chars - prefix, known[i].name, fold))
 			continue;

@@ -64,28 +64,49 @@ static void sha256_begin(struct sha256 *s)
 	s->bytes = 0;
 }
 
-static void sha256_block(struct sha256 *s, const unsigned char *b)
+/* Eight rounds a turn, so that the eight words change their names and not their places. */
+#define ROUND(a, b, c, d, e, f, g, h, i)                                           \
+	do {                                                                       \
+		uint32_t t_ = h + (rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25)) + \
+			      (g ^ (e & (f ^ g))) + k[i] + w[(i)&15];              \
+		d += t_;                                                           \
+		h = t_ + (rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22)) +          \
+		    ((a & b) | (c & (a | b)));                                     \
+	} while (0)
+static void sha256_block(struct sha256 *s, const unsigned char *bytes)
 {
-	uint32_t w[64], v[8];
-	for (int i = 0; i < 16; i++)
-		w[i] = (uint32_t)b[4 * i] << 24 | (uint32_t)b[4 * i + 1] << 16 |
-		       (uint32_t)b[4 * i + 2] << 8 | b[4 * i + 3];
-	for (int i = 16; i < 64; i++)
-		w[i] = w[i - 16] + w[i - 7] +
-		       (rotate(w[i - 15], 7) ^ rotate(w[i - 15], 18) ^ w[i - 15] >> 3) +
-		       (rotate(w[i - 2], 17) ^ rotate(w[i - 2], 19) ^ w[i - 2] >> 10);
-	memcpy(v, s->h, sizeof(v));
-	for (int i = 0; i < 64; i++) {
-		uint32_t t1 = v[7] + (rotate(v[4], 6) ^ rotate(v[4], 11) ^ rotate(v[4], 25)) +
-			      ((v[4] & v[5]) ^ (~v[4] & v[6])) + k[i] + w[i];
-		uint32_t t2 = (rotate(v[0], 2) ^ rotate(v[0], 13) ^ rotate(v[0], 22)) +
-			      ((v[0] & v[1]) ^ (v[0] & v[2]) ^ (v[1] & v[2]));
-		memmove(v + 1, v, 7 * sizeof(v[0]));
-		v[4] += t1;
-		v[0] = t1 + t2;
+	uint32_t w[16], a = s->h[0], b = s->h[1], c = s->h[2], d = s->h[3], e = s->h[4],
+			f = s->h[5], g = s->h[6], h = s->h[7];
+	for (int i = 0; i < 16; i++) {
+		memcpy(&w[i], bytes + 4 * i, 4);
+		w[i] = __builtin_bswap32(w[i]);
 	}
-	for (int i = 0; i < 8; i++)
-		s->h[i] += v[i];
+	for (int i = 0; i < 64; i += 8) {
+		if (i >= 16)
+#pragma GCC unroll 8
+			for (int j = i; j < i + 8; j++) {
+				uint32_t x = w[(j + 1) & 15], y = w[(j + 14) & 15];
+				w[j & 15] += w[(j + 9) & 15] +
+					     (rotate(x, 7) ^ rotate(x, 18) ^ x >> 3) +
+					     (rotate(y, 17) ^ rotate(y, 19) ^ y >> 10);
+			}
+		ROUND(a, b, c, d, e, f, g, h, i);
+		ROUND(h, a, b, c, d, e, f, g, i + 1);
+		ROUND(g, h, a, b, c, d, e, f, i + 2);
+		ROUND(f, g, h, a, b, c, d, e, i + 3);
+		ROUND(e, f, g, h, a, b, c, d, i + 4);
+		ROUND(d, e, f, g, h, a, b, c, i + 5);
+		ROUND(c, d, e, f, g, h, a, b, i + 6);
+		ROUND(b, c, d, e, f, g, h, a, i + 7);
+	}
+	s->h[0] += a;
+	s->h[1] += b;
+	s->h[2] += c;
+	s->h[3] += d;
+	s->h[4] += e;
+	s->h[5] += f;
+	s->h[6] += g;
+	s->h[7] += h;
 	s->bytes += 64;
 }
 

@@ -19,11 +19,13 @@ $(MSVCRT_OBJ)/%.o: guest/user/msvcrt/%.S
 	@mkdir -p $(@D)
 	$(MINGW) -I. $(DEPFLAGS) -c $< -o $@
 
-$(B)/guest/system32/msvcrt.dll: $(MSVCRT_OBJS) guest/user/msvcrt/msvcrt.def
+# Our own import libraries: their hints are right, so binding needs no search.
+MSVCRT_LIBS := $(NTDLL_OBJ)/libntdll.a $(KERNEL32_OBJ)/libkernel32.a
+$(B)/guest/system32/msvcrt.dll: $(MSVCRT_OBJS) guest/user/msvcrt/msvcrt.def $(MSVCRT_LIBS)
 	@mkdir -p $(@D)
 	$(MINGW) -shared -nostdlib -s -o $@ $(MSVCRT_OBJS) guest/user/msvcrt/msvcrt.def \
 		-Wl,-e,DllMainCRTStartup,--image-base,0x7ff9c0000000 \
-		-lmingwex -lgcc -lntdll -lkernel32
+		-lmingwex -lgcc $(MSVCRT_LIBS)
 
 -include $(MSVCRT_OBJS:.o=.d)
 
