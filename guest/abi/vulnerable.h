@@ -64,6 +64,7 @@ enum vulnerable_place {
 	VULNERABLE_REGION, /* a page of the driver's, for regions of policies */
 	VULNERABLE_MODULE, /* the module that was loaded last: its first byte */
 	VULNERABLE_MODULE_KDP, /* its protected data */
+	VULNERABLE_SIPI,       /* void (CPU's APIC number, page): starts a processor anew */
 };
 
 enum pool_op {
