@@ -125,7 +125,7 @@ static void much_too_large(void)
 }
 static void empty_segment(void)
 {
-	segment(1)->p_memsz = segment(1)->p_filesz = 0;
+	segment(3)->p_memsz = segment(3)->p_filesz = 0;
 }
 static void writable_code(void)
 {
