@@ -333,7 +333,8 @@ static inline void pte_set(MMPTE *pte, MMPTE v)
 /*
  * Changes that may wait a little: many in one hypercall, and at once where no host is asked. Until
  * pte_flush() the entries show their old values, so none in the transition state, which others
- * change under F. => A from the first to the flush; *dirty, if not NULL: whether the entry that was replaced was dirty, filled in by the flush at the latest
+ * change under F. => A from the first to the flush; *dirty, if not NULL: whether the entry that was
+ * replaced was dirty, filled in by the flush at the latest
  */
 #define PTE_QUEUE 64u
 struct pte_queue {
@@ -460,7 +461,7 @@ bool mm_page_state(struct address_space *as, MMVAD *v, u64 va, u32 *prot, u64 *n
 NTSTATUS mm_protect(struct EPROCESS *p, MMVAD *v, u64 start, u64 end, u32 prot, u32 *old,
 		    u64 *budget);
 void mm_set_protection(struct address_space *as, MMVAD *v, u64 va, MMPTE *pte, u32 prot,
-		       struct pte_queue *q); /* the caller flushes q */
+		       struct pte_queue *q);	      /* the caller flushes q */
 NTSTATUS mm_unmap_vad(struct EPROCESS *p, MMVAD *v);  /* a view of any kind; deletes v */
 NTSTATUS mm_delete_vad(struct EPROCESS *p, MMVAD *v); /* private or view */
 

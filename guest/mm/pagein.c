@@ -12,7 +12,7 @@
 #define INPAGE_COUNT 64u
 
 static struct inpage blocks[INPAGE_COUNT];
-static struct pte_queue queue; /* of one run; F */
+static struct pte_queue queue;	/* of one run; F */
 static struct list free_blocks; /* by io.entry; F */
 
 void mm_init_pagein(void)

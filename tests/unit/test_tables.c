@@ -71,8 +71,8 @@ static void build(void)
 	ck_assert_int_eq(ept_carve(&map, (struct gpa_range){IMAGE_GPA, IMAGE_GPA + TEXT * 4096},
 				   EPT_KERNEL_TEXT, EPT_RX, 0),
 			 0);
-	ck_assert_int_eq(
-	    ept_carve(&map, (struct gpa_range){POOL, POOL_END}, EPT_TABLES, EPT_R, 0), 0);
+	ck_assert_int_eq(ept_carve(&map, (struct gpa_range){POOL, POOL_END}, EPT_TABLES, EPT_R, 0),
+			 0);
 	memset(page, 0, sizeof(page));
 	ck_assert_int_eq(tables_init(&tables, &mem, (struct gpa_range){POOL, POOL_END}, page), 0);
 	tables.image_va = IMAGE_VA;
@@ -344,7 +344,8 @@ START_TEST(without_a_root_there_is_nothing_to_enter)
 	ck_assert_int_eq(tables_enter(&t, &no), -EPERM);
 	ck_assert_int_eq(tables_system_root(&t, DATA), -EINVAL);
 	ck_assert_int_eq(tables_system_root(&t, ROOT + 8), -EINVAL);
-	ck_assert_int_eq(tables_init(&t, &mem, (struct gpa_range){POOL, RAM + 4096}, page), -EINVAL);
+	ck_assert_int_eq(tables_init(&t, &mem, (struct gpa_range){POOL, RAM + 4096}, page),
+			 -EINVAL);
 	ck_assert_int_eq(tables_init(&t, &mem, (struct gpa_range){POOL + 1, POOL_END}, page),
 			 -EINVAL);
 	ck_assert_int_eq(tables_enter(&tables, &no), 0);
