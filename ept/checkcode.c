@@ -30,9 +30,9 @@ static int check(const uint8_t *file, size_t size)
 			continue;
 		if (p.p_offset > size || p.p_filesz > size - p.p_offset)
 			return 2;
-		for (size_t from = 0;
-		     gadget_find(file + p.p_offset, p.p_filesz, from, &at, &what); from = at + 1) {
-			printf("0x%llx: %s\n", (unsigned long long)(p.p_vaddr + at), what);
+		for (size_t from = 0; gadget_find(file + p.p_offset, p.p_filesz, from, &at, &what);
+		     from = at + 1) {
+			printf("0x%lx: %s\n", p.p_vaddr + at, what);
 			found = 1;
 		}
 	}

@@ -27,9 +27,9 @@ enum ept_kind {
 	EPT_KDP,	 /* protected data: written only by the host after a check */
 	EPT_SECURE,	 /* absent for the guest: reached only through hypercalls */
 	EPT_REGION,	 /* named by a policy */
-	EPT_TABLES,	 /* page tables, changed only by the host (tables.h): the slot is ordinary, since
-			    the processor writes them, but nobody else has the right */
-	EPT_BOOT,	 /* below 1 MB: gone when a kernel's initialization is over, at level hvci */
+	EPT_TABLES, /* page tables, changed only by the host (tables.h): the slot is ordinary, since
+		       the processor writes them, but nobody else has the right */
+	EPT_BOOT,   /* below 1 MB: gone when a kernel's initialization is over, at level hvci */
 	EPT_KINDS
 };
 

@@ -40,14 +40,13 @@ static int add_segment(struct ntmm_module *m, const Elf64_Phdr *p, size_t bytes)
 	    p->p_memsz > NTMM_MODULE_MOST - from || p->p_memsz == 0 || p->p_filesz > p->p_memsz ||
 	    p->p_offset > bytes || p->p_filesz > bytes - p->p_offset)
 		return -ENOEXEC;
-	if (first != (flags == NTMM_SEGMENT_X)) /* the code, and nothing else, is executable */
-		return -ENOEXEC;
-	if (flags & NTMM_SEGMENT_X && !first)
+	/* the code, and nothing else, is executable */
+	if (first ? flags != NTMM_SEGMENT_X : flags & NTMM_SEGMENT_X)
 		return -ENOEXEC;
 	if (!(flags & NTMM_SEGMENT_W) && (flags & NTMM_SEGMENT_KDP || module_constant(m) != from))
 		return -ENOEXEC;
-	m->segment[m->segments++] = (struct ntmm_segment){
-	    from, page_up(p->p_memsz), p->p_offset, p->p_filesz, flags, 0};
+	m->segment[m->segments++] =
+	    (struct ntmm_segment){from, page_up(p->p_memsz), p->p_offset, p->p_filesz, flags, 0};
 	return 0;
 }
 

@@ -2,8 +2,8 @@
  * module: a kernel module's file taken apart. Pure: every offset is checked against the file.
  *
  * ELF64 for x86-64, a shared object without relocations: what the host approves is then the file,
- * wherever it is loaded. Its PT_LOAD segments ascend from address 0, each in pages of its own; first
- * what is not writable (the code first of all), then the rest.
+ * wherever it is loaded. Its PT_LOAD segments ascend from address 0, each in pages of its own;
+ * first what is not writable (the code first of all), then the rest.
  */
 #ifndef EPT_MODULE_H
 #define EPT_MODULE_H

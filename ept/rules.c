@@ -13,7 +13,7 @@ static const struct {
 #define AT_TEXT(rule) \
 	((rule) == RULE_TEXT ? ACTION_STOP : (rule) == RULE_DMA ? ACTION_REFUSE : ACTION_NONE)
 #define ROW(id, name, text, kind, kdp, hvci) \
-	[RULE_##id] = {           \
+	[RULE_##id] = {                      \
 	    name, text, kind, {ACTION_NONE, AT_TEXT(RULE_##id), ACTION_##kdp, ACTION_##hvci}},
     EPT_RULES(ROW)
 #undef ROW

@@ -19,12 +19,9 @@ static const struct {
 	uint8_t level, below;
 	bool user;
 } kinds[TABLE_KINDS] = {
-    [TABLE_ROOT] = {4, TABLE_NONE, false},
-    [TABLE_USER3] = {3, TABLE_USER2, true},
-    [TABLE_USER2] = {2, TABLE_USER1, true},
-    [TABLE_USER1] = {1, TABLE_NONE, true},
-    [TABLE_KERNEL3] = {3, TABLE_KERNEL2, false},
-    [TABLE_KERNEL2] = {2, TABLE_KERNEL1, false},
+    [TABLE_ROOT] = {4, TABLE_NONE, false},	 [TABLE_USER3] = {3, TABLE_USER2, true},
+    [TABLE_USER2] = {2, TABLE_USER1, true},	 [TABLE_USER1] = {1, TABLE_NONE, true},
+    [TABLE_KERNEL3] = {3, TABLE_KERNEL2, false}, [TABLE_KERNEL2] = {2, TABLE_KERNEL1, false},
     [TABLE_KERNEL1] = {1, TABLE_NONE, false},
 };
 
@@ -271,8 +268,7 @@ int tables_add_root(struct ept_tables *t, gpa_t root)
 	if (p->kind != TABLE_NONE || !all_zero(e))
 		return -EINVAL;
 	for (unsigned i = HALF; i < PT_ENTRIES; i++)
-		__atomic_store_n(&e[i],
-				 __atomic_load_n(&entries(t, t->root)[i], __ATOMIC_RELAXED),
+		__atomic_store_n(&e[i], __atomic_load_n(&entries(t, t->root)[i], __ATOMIC_RELAXED),
 				 __ATOMIC_RELAXED);
 	p->kind = TABLE_ROOT;
 	return 0;
@@ -340,8 +336,7 @@ bool tables_maps(const struct ept_tables *t, gpa_t gpa, uint64_t bytes)
 		const uint64_t *e = entries(t, t->pool.start + i * PAGE);
 
 		for (unsigned k = 0; t->page[i].kind == TABLE_KERNEL1 && k < PT_ENTRIES; k++)
-			if (e[k] & PT_PRESENT && !(e[k] & PT_NX) &&
-			    (e[k] & PT_FRAME) - gpa < bytes)
+			if (e[k] & PT_PRESENT && !(e[k] & PT_NX) && (e[k] & PT_FRAME) - gpa < bytes)
 				return true;
 	}
 	return false;

@@ -67,9 +67,9 @@ struct ept_tables {
 /* What is wrong with a change. */
 struct table_refusal {
 	enum ept_rule rule;
-	bool leaf;	/* the entry maps memory: it could be let through without harm to the rest */
-	bool has_va;	/* of the kernel's half: the address is known */
-	uint64_t va;	/* that the entry maps */
+	bool leaf;   /* the entry maps memory: it could be let through without harm to the rest */
+	bool has_va; /* of the kernel's half: the address is known */
+	uint64_t va; /* that the entry maps */
 	uint64_t entry; /* the value that was refused */
 };
 
@@ -94,7 +94,8 @@ bool tables_is_root(const struct ept_tables *t, gpa_t root);
 int tables_change(struct ept_tables *t, gpa_t gpa, uint64_t clear, uint64_t set, bool force,
 		  uint64_t *old, struct table_refusal *refused);
 
-/* Approves code; -ENOSPC; -EEXIST: there is some beside it already. Takes approval back: no entry is changed. */
+/* Approves code; -ENOSPC; -EEXIST: there is some beside it already. Takes approval back: no entry
+ * is changed. */
 int tables_approve(struct ept_tables *t, uint64_t va, gpa_t gpa, uint64_t bytes);
 void tables_disapprove(struct ept_tables *t, gpa_t gpa);
 /* Does an entry of the kernel's half still map any of it? */

@@ -10,9 +10,9 @@
 
 static bool parse_hash(const char *text, uint8_t hash[VM_HASH])
 {
-	if (strlen(text) != 2 * VM_HASH)
+	if (strlen(text) != (size_t)2 * VM_HASH)
 		return false;
-	for (unsigned i = 0; i < VM_HASH; i++) {
+	for (size_t i = 0; i < VM_HASH; i++) {
 		const char pair[3] = {text[2 * i], text[2 * i + 1], 0};
 
 		if (!isxdigit((unsigned char)pair[0]) || !isxdigit((unsigned char)pair[1]))

@@ -175,8 +175,7 @@ static void set_actions(struct reader *r, const yaml_node_t *n)
 			wrong(r, value->start_mark, "%s is not none, audit, refuse or stop", v);
 		} else if (strcmp(name, "integrity") == 0) {
 			for (unsigned i = 0; i < RULES; i++)
-				if (!rule_prevents((enum ept_rule)i,
-						   r->p->protection.level))
+				if (!rule_prevents((enum ept_rule)i, r->p->protection.level))
 					set_action(r, (enum ept_rule)i, action, value->start_mark);
 		} else if (!rule_by_name(name, &rule)) {
 			wrong(r, key->start_mark, "there is no rule `%s`", name);
@@ -396,11 +395,13 @@ static void ignore(struct reader *r, const yaml_node_t *n)
 
 /* The level comes first, since it sets what the others change. */
 static const struct field first_pass[] = {
-    {"name", set_name}, {"level", set_level}, {"actions", ignore}, {"regions", ignore},
-    {"approve", ignore}, {"scan", ignore},	{"vm", ignore},	      {"attacks", ignore}, {"outcome", ignore}};
+    {"name", set_name},	 {"level", set_level}, {"actions", ignore},
+    {"regions", ignore}, {"approve", ignore},  {"scan", ignore},
+    {"vm", ignore},	 {"attacks", ignore},  {"outcome", ignore}};
 static const struct field second_pass[] = {
-    {"name", ignore},	{"level", ignore}, {"actions", set_actions}, {"regions", set_regions},
-    {"approve", set_approve}, {"scan", set_scan}, {"vm", set_vm},	   {"attacks", set_attacks}, {"outcome", set_end}};
+    {"name", ignore},	      {"level", ignore},	{"actions", set_actions},
+    {"regions", set_regions}, {"approve", set_approve}, {"scan", set_scan},
+    {"vm", set_vm},	      {"attacks", set_attacks}, {"outcome", set_end}};
 
 static void read_document(struct reader *r)
 {

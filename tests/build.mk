@@ -3,7 +3,7 @@
 # --- Native tests: one program a suite, built with ASan and UBSan -------------------------------
 # To add one: its name here, and CHECK_name_SRCS below (tests/unit/test_name.c has
 # `Suite *name_suite(void)`; also name what it tests). Optional: CHECK_name_CFLAGS, CHECK_name_LIBS.
-CHECK_SUITES := pagefile vadtree pfslots pe ob io virtqueue ept protect tables vmm_queue vmm_elf vmm_pci vmm_p9 vmm_devices host
+CHECK_SUITES := pagefile vadtree pfslots pe ob io virtqueue ept protect tables module vmm_queue vmm_elf vmm_pci vmm_p9 vmm_devices host
 
 CHECK_pagefile_SRCS := tests/unit/test_pagefile.c $(PAGEFILE_SRCS)
 CHECK_pagefile_LIBS := $(PAGEFILE_LIBS)
@@ -22,6 +22,7 @@ CHECK_protect_SRCS := tests/unit/test_protect.c $(EPT_SRCS)
 CHECK_protect_LIBS := $(EPT_LIBS)
 CHECK_tables_SRCS := tests/unit/test_tables.c $(EPT_SRCS)
 CHECK_tables_LIBS := $(EPT_LIBS)
+CHECK_module_SRCS := tests/unit/test_module.c ept/module.c
 CHECK_vmm_queue_SRCS := tests/unit/test_vmm_queue.c vmm/virtqueue.c $(EPT_SRCS)
 CHECK_vmm_queue_LIBS := $(EPT_LIBS)
 CHECK_vmm_elf_SRCS := tests/unit/test_vmm_elf.c vmm/elf.c

@@ -2,10 +2,8 @@
  * Level hvci at work: the pool of page tables, the moment its rules come into force, and the
  * hypercalls that change entries and load CR3.
  *
- * Setting CR3 from outside makes KVM load its own tables for this vCPU anew and flush what the
- * processor remembers. Before 6.4 KVM throws all of a machine's second-level tables away when no
- * vCPU has them loaded, so a machine with one vCPU would lose them at every load. A vCPU that is run
- * once and then never again (the anchor) keeps them.
+ * A CR3 that changes by KVM_SET_SREGS makes KVM load its own tables for this vCPU anew and flush
+ * all that the processor remembers, global translations too.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -116,12 +114,11 @@ static bool check_processors(struct vm *vm)
 		    !(s->cr4 & CR4_UNWANTED) && (s->efer & EFER_NEEDED) == EFER_NEEDED &&
 		    tables_is_root(&vm->prot->tables, s->cr3 & PT_FRAME))
 			continue;
-		vm_set_crash(vm, VM_END_CRASH,
-			     "level hvci cannot be entered: CPU %u has cr0 0x%" PRIx64
-			     ", cr3 0x%" PRIx64 ", cr4 0x%" PRIx64 ", efer 0x%" PRIx64
-			     " (it needs SMEP, WP and NX)",
-			     i, (uint64_t)s->cr0, (uint64_t)s->cr3, (uint64_t)s->cr4,
-			     (uint64_t)s->efer);
+		vm_set_crash(
+		    vm, VM_END_CRASH,
+		    "level hvci cannot be entered: CPU %u has cr0 0x%" PRIx64 ", cr3 0x%" PRIx64
+		    ", cr4 0x%" PRIx64 ", efer 0x%" PRIx64 " (it needs SMEP, WP and NX)",
+		    i, (uint64_t)s->cr0, (uint64_t)s->cr3, (uint64_t)s->cr4, (uint64_t)s->efer);
 		return false;
 	}
 	return true;
@@ -134,8 +131,7 @@ static bool drop_boot_memory(struct vm *vm)
 
 	for (unsigned i = 0; i < map->count; i++) {
 		struct ept_arena *a = &map->arena[i];
-		struct kvm_userspace_memory_region r = {.slot = i,
-							.guest_phys_addr = a->gpa.start};
+		struct kvm_userspace_memory_region r = {.slot = i, .guest_phys_addr = a->gpa.start};
 
 		if (a->kind != EPT_BOOT)
 			continue;

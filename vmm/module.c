@@ -58,7 +58,8 @@ static int approve(struct call *c, const uint8_t *file, const struct ntmm_module
 	return -EACCES;
 }
 
-/* Code and constants into memory of the host's choice; and they may be executed where they belong. */
+/* Code and constants into memory of the host's choice; and they may be executed where they belong.
+ */
 static int place(struct call *c, const uint8_t *file, struct ntmm_module *m)
 {
 	struct protect *p = c->vm->prot;
@@ -106,7 +107,8 @@ int hc_module_load(struct call *c)
 	memcpy(&m, theirs, sizeof(m));
 	if (m.file_bytes == 0 || m.file_bytes > NTMM_MODULE_MOST)
 		return -ENOEXEC;
-	if (!(m.va & KERNEL_HALF) || m.va & (NTMM_PAGE_SIZE - 1) || m.va > ~0ull - 2ull * NTMM_MODULE_MOST)
+	if (!(m.va & KERNEL_HALF) || m.va & (NTMM_PAGE_SIZE - 1) ||
+	    m.va > ~0ull - 2ull * NTMM_MODULE_MOST)
 		return -EINVAL;
 	file = ram_ptr(&c->vm->ram, m.file, m.file_bytes, EPT_R);
 	if (!file)

@@ -8,8 +8,9 @@
  *   module.c     kernel modules: approval, and code that the guest cannot write
  *   hvci.c       page tables at level hvci: their hypercalls, loads of CR3
  *
- * Locks. kdp and vault: vm.io_lock. Page tables: table_lock, taken after it if both. Events: event_lock, taken last. Stopping the world: pause_lock,
- * never taken with another lock held but by nobody who waits for it.
+ * Locks. kdp and vault: vm.io_lock. Page tables: table_lock, taken after it if both. Events:
+ * event_lock, taken last. Stopping the world: pause_lock, never taken with another lock held but by
+ * nobody who waits for it.
  */
 #ifndef VMM_PROTECT_H
 #define VMM_PROTECT_H
@@ -35,8 +36,8 @@ struct protect {
 	bool has_kdp;		     /* i */
 
 	pthread_mutex_t table_lock;
-	struct ept_tables tables;    /* table_lock */
-	struct gpa_range table_pool; /* i; empty: not at level hvci */
+	struct ept_tables tables;	   /* table_lock */
+	struct gpa_range table_pool;	   /* i; empty: not at level hvci */
 	uint64_t table_changes, cr3_loads; /* table_lock */
 	atomic_bool sealed;
 

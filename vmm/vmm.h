@@ -56,7 +56,7 @@ void vm_hash(const void *data, size_t bytes, uint8_t hash[VM_HASH]); /* SHA-256 
 struct vm_protection {
 	enum ept_level level;
 	struct ept_rules rules;
-	bool vulnerable; /* the kernel offers its vulnerable driver interface */
+	bool vulnerable;    /* the kernel offers its vulnerable driver interface */
 	unsigned napproved; /* SHA-256 of the kernel modules that level hvci lets in */
 	uint8_t approved[VM_MAX_APPROVED][VM_HASH];
 	unsigned nregions;

@@ -46,8 +46,8 @@
 #define NTMM_CPUID_EBX	     0x4d4d544eu /* "NTMM" in each of EBX, ECX, EDX */
 #define NTMM_CPUID_INFO	     0x40000001u /* EAX ABI version, EBX CPU count, ECX hypercall port, */
 					 /* EDX NTMM_FEATURE_* */
-#define NTMM_CPUID_TABLES 0x40000002u	 /* EAX first frame of the pool of page tables, EBX frames */
-#define NTMM_CPUID_TIMING 0x40000010u	 /* EAX TSC kHz, EBX LAPIC bus kHz (VMware's convention) */
+#define NTMM_CPUID_TABLES 0x40000002u /* EAX first frame of the pool of page tables, EBX frames */
+#define NTMM_CPUID_TIMING 0x40000010u /* EAX TSC kHz, EBX LAPIC bus kHz (VMware's convention) */
 #define NTMM_ABI_VERSION  1u
 
 #define NTMM_FEATURE_KDP	1u /* the read-only slots are in force */
@@ -109,8 +109,9 @@ enum ntmm_hypercall {
 	NTMM_HC_CR3 = 21,    /* rdi = gpa of a root: loaded here, this CPU's translations flushed */
 
 	/* Kernel modules. -ENOEXEC: no module; -EACCES: not approved. */
-	NTMM_HC_MODULE_LOAD = 22,   /* rdi = gpa of struct ntmm_module, in one page */
-	NTMM_HC_MODULE_UNLOAD = 23, /* rdi = gpa of its code, which no entry maps any more (-EBUSY) */
+	NTMM_HC_MODULE_LOAD = 22, /* rdi = gpa of struct ntmm_module, in one page */
+	NTMM_HC_MODULE_UNLOAD =
+	    23, /* rdi = gpa of its code, which no entry maps any more (-EBUSY) */
 };
 
 /*
@@ -124,7 +125,7 @@ enum ntmm_hypercall {
 #define NTMM_SEGMENT_X	     2u
 #define NTMM_SEGMENT_KDP     4u /* written until the module has been started */
 struct ntmm_segment {
-	uint64_t offset, bytes;		  /* in memory, from the module's first address; whole pages */
+	uint64_t offset, bytes; /* in memory, from the module's first address; whole pages */
 	uint64_t file_offset, file_bytes; /* what is there at first; then zeroes */
 	uint32_t flags, reserved;
 };

@@ -61,9 +61,10 @@ enum vulnerable_place {
 	VULNERABLE_CPU,
 	VULNERABLE_PROCESS,
 	VULNERABLE_SYSTEM_CR3,
-	VULNERABLE_REGION, /* a page of the driver's, for regions of policies */
-	VULNERABLE_MODULE, /* the module that was loaded last: its first byte */
+	VULNERABLE_REGION,     /* a page of the driver's, for regions of policies */
+	VULNERABLE_MODULE,     /* the module that was loaded last: its first byte */
 	VULNERABLE_MODULE_KDP, /* its protected data */
+	VULNERABLE_SIPI,       /* void (CPU's APIC number, page): starts a processor anew */
 };
 
 enum pool_op {

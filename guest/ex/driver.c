@@ -37,9 +37,9 @@ static const struct driver_kernel kernel = {dbg_print, ExAllocatePool, ExFreePoo
 
 static void map(struct driver *d, u64 offset, u64 pa, bool write, bool execute)
 {
-	pte_store(mm_system_pte((u64)d->va + offset),
-		  pa | PTE_VALID | PTE_ACCESSED | PTE_DIRTY | (write ? PTE_HW_WRITE : 0) |
-		      (execute ? 0 : PTE_NX));
+	pte_store(mm_system_pte((u64)d->va + offset), pa | PTE_VALID | PTE_ACCESSED | PTE_DIRTY |
+							  (write ? PTE_HW_WRITE : 0) |
+							  (execute ? 0 : PTE_NX));
 }
 
 /* Pages the host does not hold: filled from the file. */
@@ -155,8 +155,8 @@ static NTSTATUS start(struct driver *d, u8 *file, u32 bytes)
 		return STATUS_NO_MEMORY;
 	*ask = (struct ntmm_module){
 	    .file = MmGetPhysicalAddress(file), .file_bytes = bytes, .va = (u64)d->va};
-	st = status_of(ke_on_ntmm ? hypercall(NTMM_HC_MODULE_LOAD, MmGetPhysicalAddress(ask), 0, 0, 0)
-				  : -38);
+	st = status_of(
+	    ke_on_ntmm ? hypercall(NTMM_HC_MODULE_LOAD, MmGetPhysicalAddress(ask), 0, 0, 0) : -38);
 	d->module = *ask;
 	mm_free_system(ask, 1);
 	if (st) {

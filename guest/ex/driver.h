@@ -21,7 +21,8 @@ struct driver_kernel {
 };
 
 struct driver_object {
-	void (*unload)(struct driver_object *d, const struct driver_kernel *kernel); /* NULL: never */
+	void (*unload)(struct driver_object *d,
+		       const struct driver_kernel *kernel); /* NULL: never */
 };
 
 typedef NTSTATUS driver_entry_fn(struct driver_object *d, const struct driver_kernel *kernel);

@@ -90,6 +90,8 @@ static u64 place(u64 id)
 	case VULNERABLE_MODULE:
 	case VULNERABLE_MODULE_KDP:
 		return ExLastModule(id == VULNERABLE_MODULE_KDP);
+	case VULNERABLE_SIPI:
+		return (u64)apic_init_sipi;
 	case VULNERABLE_SYSTEM_CR3:
 		return (u64)mm_system_pml4 << PAGE_SHIFT;
 	}

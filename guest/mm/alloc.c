@@ -140,8 +140,10 @@ static NTSTATUS reserve(EPROCESS *p, struct alloc_request *r)
 /* => A. Writes the PTEs of [start, end); pages that are committed already get the protection. */
 static NTSTATUS commit_private(struct address_space *as, MMVAD *v, u64 start, u64 end, u32 prot)
 {
+	struct pte_queue q;
 	bool flush = false;
 
+	q.n = 0;
 	for (u64 va = start; va < end; va += PAGE_SIZE) {
 		MMPTE *pte = mm_find_pte(as, va);
 		u32 had;
@@ -151,17 +153,20 @@ static NTSTATUS commit_private(struct address_space *as, MMVAD *v, u64 start, u6
 			continue;
 		if (!pte)
 			pte = mm_make_pte(as, va);
-		if (!pte)
+		if (!pte) {
+			pte_flush(&q);
 			return STATUS_INSUFFICIENT_RESOURCES;
+		}
 		if (mm_page_state(as, v, va, &had, &next)) {
 			if (had != prot) {
 				flush |= *pte & PTE_VALID;
-				mm_set_protection(as, v, va, pte, prot);
+				mm_set_protection(as, v, va, pte, prot, &q);
 			}
 		} else {
-			pte_set(pte, pte_demand_zero(prot));
+			pte_defer_set(&q, pte, pte_demand_zero(prot));
 		}
 	}
+	pte_flush(&q);
 	if (flush)
 		ke_flush_tlb_all(as->cpus);
 	return STATUS_SUCCESS;

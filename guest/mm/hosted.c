@@ -81,7 +81,8 @@ void mm_hosted_flush(struct pte_queue *q)
 
 void mm_hosted_defer(struct pte_queue *q, MMPTE *pte, MMPTE clear, MMPTE set, bool *dirty)
 {
-	q->ask[q->n] = (struct ntmm_pte){.gpa = (u64)pte - MM_DIRECT_MAP, .clear = clear, .set = set};
+	q->ask[q->n] =
+	    (struct ntmm_pte){.gpa = (u64)pte - MM_DIRECT_MAP, .clear = clear, .set = set};
 	q->dirty[q->n] = dirty;
 	if (++q->n == PTE_QUEUE)
 		mm_hosted_flush(q);

@@ -337,8 +337,9 @@ static inline void pte_set(MMPTE *pte, MMPTE v)
 
 /*
  * Changes that may wait a little: many in one hypercall, and at once where no host is asked. Until
- * pte_flush() the entries show their old values. => A from the first to the flush; *dirty, if not
- * NULL: whether the entry that was replaced was dirty, filled in by the flush at the latest
+ * pte_flush() the entries show their old values, so none in the transition state, which others
+ * change under F. => A from the first to the flush; *dirty, if not NULL: whether the entry that was
+ * replaced was dirty, filled in by the flush at the latest
  */
 #define PTE_QUEUE 64u
 struct pte_queue {
@@ -365,6 +366,23 @@ static inline void pte_defer_change(struct pte_queue *q, MMPTE *pte, MMPTE clear
 		mm_hosted_defer(q, pte, clear, set, NULL);
 	else
 		pte_change(pte, clear, set);
+}
+/* As pte_protect and pte_set. */
+static inline void pte_defer_protect(struct pte_queue *q, MMPTE *pte, MMPTE v)
+{
+	if (pte_is_hosted(pte))
+		mm_hosted_defer(q, pte, ~PTE_DIRTY, v, NULL);
+	else
+		pte_protect(pte, v);
+}
+static inline void pte_defer_set(struct pte_queue *q, MMPTE *pte, MMPTE v)
+{
+	if (pte_is_hosted(pte)) {
+		mm_pfn[pte_table_frame(pte)].share += (v != 0) - (*pte != 0);
+		mm_hosted_defer(q, pte, ~0ul, v, NULL);
+	} else {
+		pte_set(pte, v);
+	}
 }
 static inline void pte_flush(struct pte_queue *q)
 {
@@ -455,7 +473,8 @@ bool mm_page_state(struct address_space *as, MMVAD *v, u64 va, u32 *prot, u64 *n
 #define STATUS_MM_NEEDS_CHARGE ((NTSTATUS)0xE0000003) /* never leaves mm */
 NTSTATUS mm_protect(struct EPROCESS *p, MMVAD *v, u64 start, u64 end, u32 prot, u32 *old,
 		    u64 *budget);
-void mm_set_protection(struct address_space *as, MMVAD *v, u64 va, MMPTE *pte, u32 prot);
+void mm_set_protection(struct address_space *as, MMVAD *v, u64 va, MMPTE *pte, u32 prot,
+		       struct pte_queue *q);	      /* the caller flushes q */
 NTSTATUS mm_unmap_vad(struct EPROCESS *p, MMVAD *v);  /* a view of any kind; deletes v */
 NTSTATUS mm_delete_vad(struct EPROCESS *p, MMVAD *v); /* private or view */
 

@@ -282,8 +282,7 @@ void MmInitSystem(u64 start_info_pa)
 	read_start_info(start_info_pa);
 	if (reserved_count > 1 + !!mm_pool_pages) {
 		module = reserved[reserved_count - 1].start;
-		module_size =
-		    MIN(reserved[reserved_count - 1].end - module, sizeof(runblock_copy));
+		module_size = MIN(reserved[reserved_count - 1].end - module, sizeof(runblock_copy));
 	}
 	boot_next = ALIGN_UP(image_pa(ke_image_end), PAGE_SIZE);
 	pml4 = boot_va(boot_alloc_table());

@@ -20,7 +20,7 @@
 #define WALK	     3u /* neighbours in memory that show one */
 
 static struct inpage blocks[INPAGE_COUNT];
-static struct pte_queue queue; /* of one run; F */
+static struct pte_queue queue;	/* of one run; F */
 static struct list free_blocks; /* by io.entry; F */
 
 void mm_init_pagein(void)

@@ -77,6 +77,7 @@ static u32 cache_bits(u32 prot)
 NTSTATUS mm_protect(EPROCESS *p, MMVAD *v, u64 start, u64 end, u32 prot, u32 *old, u64 *budget)
 {
 	struct address_space *as = &p->as;
+	struct pte_queue q;
 	bool flush = false, no_code = PsDynamicCodeBlocked(p);
 	u64 next, copies;
 	u32 had;
@@ -113,6 +114,7 @@ NTSTATUS mm_protect(EPROCESS *p, MMVAD *v, u64 start, u64 end, u32 prot, u32 *ol
 			return STATUS_INSUFFICIENT_RESOURCES;
 	v->commit += copies;
 	*budget -= copies;
+	q.n = 0;
 	for (u64 va = start; va < end; va += PAGE_SIZE) {
 		MMPTE *pte = mm_find_pte(as, va);
 		u32 to = prot;
@@ -121,8 +123,9 @@ NTSTATUS mm_protect(EPROCESS *p, MMVAD *v, u64 start, u64 end, u32 prot, u32 *ol
 		    MM_BASE(prot) == MM_WRITECOPY)
 			to = (prot & 0x18) | MM_READWRITE;
 		flush |= *pte & PTE_VALID;
-		mm_set_protection(as, v, va, pte, to);
+		mm_set_protection(as, v, va, pte, to, &q);
 	}
+	pte_flush(&q);
 	if (flush)
 		ke_flush_tlb_page(as->cpus, end - start == PAGE_SIZE ? start : 0);
 	return STATUS_SUCCESS;

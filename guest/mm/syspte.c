@@ -38,8 +38,8 @@ static MMPTE *make_system_pte(u64 va)
 
 			if (!p)
 				return NULL;
-			pte_store(e, (u64)p << PAGE_SHIFT | PTE_VALID | PTE_HW_WRITE |
-					 PTE_ACCESSED);
+			pte_store(e,
+				  (u64)p << PAGE_SHIFT | PTE_VALID | PTE_HW_WRITE | PTE_ACCESSED);
 		}
 		t = pfn_to_va(pte_pfn(*e));
 	}
@@ -106,9 +106,9 @@ void *mm_map_system(const pfn_t *frames, u64 pages, u64 bits)
 	u8 *va = mm_reserve_system(pages);
 
 	for (u64 k = 0; va && k < pages; k++)
-		pte_store(mm_system_pte((u64)va + k * PAGE_SIZE),
-			  (u64)frames[k] << PAGE_SHIFT | bits | PTE_VALID | PTE_NX | PTE_ACCESSED |
-			      PTE_DIRTY);
+		pte_store(mm_system_pte((u64)va + k * PAGE_SIZE), (u64)frames[k] << PAGE_SHIFT |
+								      bits | PTE_VALID | PTE_NX |
+								      PTE_ACCESSED | PTE_DIRTY);
 	return va;
 }
 
@@ -118,9 +118,9 @@ void *MmMapIoSpace(u64 pa, u64 bytes)
 	u8 *va = mm_reserve_system(pages);
 
 	for (u64 k = 0; va && k < pages; k++)
-		pte_store(mm_system_pte((u64)va + k * PAGE_SIZE),
-			  (first + k) << PAGE_SHIFT | PTE_VALID | PTE_HW_WRITE | PTE_NX | PTE_PCD |
-			      PTE_PWT);
+		pte_store(mm_system_pte((u64)va + k * PAGE_SIZE), (first + k) << PAGE_SHIFT |
+								      PTE_VALID | PTE_HW_WRITE |
+								      PTE_NX | PTE_PCD | PTE_PWT);
 	return va ? va + (pa & (PAGE_SIZE - 1)) : NULL;
 }
 
@@ -136,9 +136,9 @@ void *mm_allocate_system(u64 pages)
 			mm_free_system(va, pages);
 			return NULL;
 		}
-		pte_store(mm_system_pte((u64)va + k * PAGE_SIZE),
-			  (u64)p << PAGE_SHIFT | PTE_VALID | PTE_HW_WRITE | PTE_NX | PTE_ACCESSED |
-			      PTE_DIRTY);
+		pte_store(mm_system_pte((u64)va + k * PAGE_SIZE), (u64)p << PAGE_SHIFT | PTE_VALID |
+								      PTE_HW_WRITE | PTE_NX |
+								      PTE_ACCESSED | PTE_DIRTY);
 	}
 	return va;
 }
@@ -215,9 +215,9 @@ u64 MmCreateKernelStack(void)
 			mm_free_system(va, pages + 1);
 			return 0;
 		}
-		pte_store(mm_system_pte((u64)va + k * PAGE_SIZE),
-			  (u64)p << PAGE_SHIFT | PTE_VALID | PTE_HW_WRITE | PTE_NX | PTE_ACCESSED |
-			      PTE_DIRTY);
+		pte_store(mm_system_pte((u64)va + k * PAGE_SIZE), (u64)p << PAGE_SHIFT | PTE_VALID |
+								      PTE_HW_WRITE | PTE_NX |
+								      PTE_ACCESSED | PTE_DIRTY);
 	}
 	return va ? (u64)va + PAGE_SIZE : 0;
 }

@@ -233,7 +233,8 @@ static u32 private_prot(u32 prot) /* a page that is already private has nothing 
 	return prot;
 }
 
-void mm_set_protection(struct address_space *as, MMVAD *v, u64 va, MMPTE *pte, u32 prot)
+void mm_set_protection(struct address_space *as, MMVAD *v, u64 va, MMPTE *pte, u32 prot,
+		       struct pte_queue *q)
 {
 	MMPTE e = *pte, fresh;
 	KIRQL old;
@@ -243,7 +244,7 @@ void mm_set_protection(struct address_space *as, MMVAD *v, u64 va, MMPTE *pte, u
 		mm_keep_watch(v, va);
 	switch (pte_kind(e)) {
 	case PTE_K_ZERO:
-		pte_set(pte, v->ca ? pte_prototype(prot) : pte_demand_zero(prot));
+		pte_defer_set(q, pte, v->ca ? pte_prototype(prot) : pte_demand_zero(prot));
 		break;
 	case PTE_K_VALID:
 		p = pte_pfn(e);
@@ -260,7 +261,7 @@ void mm_set_protection(struct address_space *as, MMVAD *v, u64 va, MMPTE *pte, u
 			if (!v->write_watch || v->watch[page / 64] >> (page % 64) & 1)
 				fresh |= PTE_HW_WRITE;
 		}
-		pte_protect(pte, fresh);
+		pte_defer_protect(q, pte, fresh);
 		if (!(mm_pfn[p].flags & PFN_F_PROTOTYPE)) {
 			old = KeAcquireSpinLock(&pfn_lock);
 			mm_pfn[p].original_pte = pte_with_prot(mm_pfn[p].original_pte, prot);
@@ -278,9 +279,9 @@ void mm_set_protection(struct address_space *as, MMVAD *v, u64 va, MMPTE *pte, u
 		KeReleaseSpinLock(&pfn_lock, old);
 		break;
 	case PTE_K_PROTOTYPE:
-		pte_set(pte, pte_with_prot(e, prot));
+		pte_defer_set(q, pte, pte_with_prot(e, prot));
 		break;
 	default:
-		pte_set(pte, pte_with_prot(e, private_prot(prot)));
+		pte_defer_set(q, pte, pte_with_prot(e, private_prot(prot)));
 	}
 }

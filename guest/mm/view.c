@@ -236,6 +236,7 @@ NTSTATUS mm_commit_view(struct address_space *as, MMVAD *v, u64 start, u64 end, 
 			u64 *pages)
 {
 	struct control_area *ca = v->ca;
+	struct pte_queue q;
 	u64 fresh = 0;
 	bool flush = false;
 	NTSTATUS st;
@@ -250,6 +251,7 @@ NTSTATUS mm_commit_view(struct address_space *as, MMVAD *v, u64 start, u64 end, 
 	for (u64 va = start; va < end; va = ALIGN_DOWN(va, LARGE_PAGE_SIZE) + LARGE_PAGE_SIZE)
 		if (!mm_make_pte(as, va))
 			return STATUS_INSUFFICIENT_RESOURCES;
+	q.n = 0;
 	for (u64 va = start; va < end; va += PAGE_SIZE) {
 		MMPTE *pte = mm_find_pte(as, va);
 
@@ -261,8 +263,9 @@ NTSTATUS mm_commit_view(struct address_space *as, MMVAD *v, u64 start, u64 end, 
 		KeReleaseSpinLock(&pfn_lock, old);
 		flush |= *pte & PTE_VALID;
 		if (prot != v->prot || *pte)
-			mm_set_protection(as, v, va, pte, prot);
+			mm_set_protection(as, v, va, pte, prot, &q);
 	}
+	pte_flush(&q);
 	if (flush)
 		ke_flush_tlb_all(as->cpus);
 	/* the charge is the section's from now on, not the process's */

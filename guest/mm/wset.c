@@ -54,7 +54,8 @@ static void invalidate(struct batch *b, MMPTE *pte, u32 prot)
 	    mm_pfn[p].flags & PFN_F_PROTOTYPE ? pte_prototype(prot) : pte_transition(p, prot);
 
 	b->page[b->n].p = p;
-	pte_defer(&b->queue, pte, gone, &b->page[b->n++].dirty); /* the dirty bit to the last moment */
+	pte_defer(&b->queue, pte, gone,
+		  &b->page[b->n++].dirty); /* the dirty bit to the last moment */
 }
 
 /* One page out of the working set, with another protection for its return. => A */

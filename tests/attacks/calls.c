@@ -181,8 +181,8 @@ static enum outcome table_race(void)
 /* Batches that lie, or whose entries lie, outside of the guest or of the tables. */
 static enum outcome table_outside(void)
 {
-	static const uint64_t places[] = {1ull << 46, ~7ull, ~0ull << 12, 0, NTMM_KERNEL_GPA,
-					  NTMM_PCI_HOLE_START, NTMM_HIGH_RAM};
+	static const uint64_t places[] = {
+	    1ull << 46, ~7ull, ~0ull << 12, 0, NTMM_KERNEL_GPA, NTMM_PCI_HOLE_START, NTMM_HIGH_RAM};
 	uint64_t va = scratch(), at = entry_of(va), w = kphys(va);
 	struct ntmm_pte e = {0, 0, 1, 0};
 

@@ -1,4 +1,5 @@
-/* Kernel modules: loaded as a program may that has the privilege, and attacked when they are there. */
+/* Kernel modules: loaded as a program may that has the privilege, and attacked when they are there.
+ */
 #include "tests/attacks/attack.h"
 
 #define SECRET 0x1122334455667788ull /* guest/modules/hello.c */
@@ -121,7 +122,11 @@ static enum outcome module_take(void)
 }
 
 const struct attack attacks_modules[] = {
-    {"module-load", module_load}, {"module-hash", module_hash}, {"module-cr", module_cr},
-    {"module-kdp", module_kdp},	  {"module-code", module_code}, {"module-take", module_take},
+    {"module-load", module_load},
+    {"module-hash", module_hash},
+    {"module-cr", module_cr},
+    {"module-kdp", module_kdp},
+    {"module-code", module_code},
+    {"module-take", module_take},
     {0},
 };

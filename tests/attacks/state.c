@@ -254,6 +254,25 @@ static enum outcome cr_gadget(void)
 	return REFUSED;
 }
 
+/* The other processor begins anew, without paging, in the attacker's code: which ends the machine
+ * with an exit code of its own. */
+static enum outcome sipi(void)
+{
+	static const uint8_t real[] = {0xfa,				   /* cli */
+				       0x66, 0xbf, 0x4d, 0x00, 0x00, 0x00, /* mov $77, %edi */
+				       0x66, 0xb8, 0x01, 0x00, 0x00, 0x00, /* mov $HC_EXIT, %eax */
+				       0xba, 0x74, 0x6e,		   /* mov $port, %dx */
+				       0x66, 0xef,			   /* out %eax, %dx */
+				       0xf4};
+	const uint64_t page = 9; /* below 64 KB, where nothing is */
+	uint64_t unused;
+
+	kwrite(DIRECT_MAP + page * 4096, real, sizeof(real));
+	kcall(place(VULNERABLE_SIPI), 1, page, 0, 0, &unused);
+	Sleep(1000);
+	return FAILED;
+}
+
 /* Approved code, entered where no instruction was meant to begin: `xor %eax, %eax; ret`. */
 static enum outcome mid_instruction(void)
 {
@@ -292,5 +311,6 @@ const struct attack attacks_state[] = {
     {"own-idt", own_idt},
     {"cr-gadget", cr_gadget},
     {"mid-instruction", mid_instruction},
+    {"sipi", sipi},
     {0},
 };

@@ -71,8 +71,8 @@ static void build(void)
 	ck_assert_int_eq(ept_carve(&map, (struct gpa_range){IMAGE_GPA, IMAGE_GPA + TEXT * 4096},
 				   EPT_KERNEL_TEXT, EPT_RX, 0),
 			 0);
-	ck_assert_int_eq(
-	    ept_carve(&map, (struct gpa_range){POOL, POOL_END}, EPT_TABLES, EPT_R, 0), 0);
+	ck_assert_int_eq(ept_carve(&map, (struct gpa_range){POOL, POOL_END}, EPT_TABLES, EPT_R, 0),
+			 0);
 	memset(page, 0, sizeof(page));
 	ck_assert_int_eq(tables_init(&tables, &mem, (struct gpa_range){POOL, POOL_END}, page), 0);
 	tables.image_va = IMAGE_VA;
@@ -138,13 +138,12 @@ static const struct {
     {"all memory writable in 1 GB", DPDPT, 1, 0 | P | W | PS | NX, RULE_TABLE},
     {"2 MB executable", DPD, 3, 6 * MB | P | PS, RULE_UNKNOWN_CODE},
     {"2 MB writable and executable", DPD, 3, 6 * MB | P | W | PS, RULE_WX},
-    {"reserved bits of 2 MB", DPD, 3, 6 * MB | 1 << 13 | P | PS | NX, RULE_TABLE},
+    {"reserved bits of 2 MB", DPD, 0, 1 << 13 | P | PS | NX, RULE_TABLE},
     {"beyond memory", KPT, 100, RAM | P | NX, RULE_TABLE},
     {"far beyond memory", KPT, 100, 1ull << 51 | P | NX, RULE_TABLE},
     {"2 MB at memory's end", DPD, 4, RAM | P | PS | NX, RULE_TABLE},
     {"a device executable", KPT, 100, DEVICE | P | W, RULE_TABLE},
-    {"a device's last 4 KB and more", DPD, 100,
-     (NTMM_PCI_HOLE_END & ~(2 * MB - 1)) | P | W | PS | NX, RULE_TABLE},
+    {"devices and more in 1 GB", DPDPT, 1, DEVICE | P | W | PS | NX, RULE_TABLE},
     {"beside the devices", KPT, 100, NTMM_PCI_HOLE_END | P | NX, RULE_TABLE},
     {"a device for the user", UPT, 5, DEVICE | P | U | NX, RULE_TABLE},
     {"a user page for the kernel", UPT, 0, DATA | P | W, RULE_SUPERVISOR},
@@ -241,6 +240,7 @@ START_TEST(a_page_keeps_its_kind)
 {
 	ck_assert_int_eq(set(UPD, 2, 0), 0); /* UPT is free, and stays a page table */
 	ck_assert_int_eq(set(UPDPT, 5, UPT | P | W | U), -EPERM);
+	ck_assert_int_eq(set(UPT, 0, 0), 0);
 	ck_assert_int_eq(set(KPD, 5, UPT | P | W), -EPERM);
 	ck_assert_int_eq(tables_add_root(&tables, UPT), -EINVAL);
 	ck_assert_int_eq(set(UPD, 9, UPT | P | W | U), 0);
@@ -251,6 +251,17 @@ START_TEST(a_page_keeps_its_kind)
 	ck_assert_int_eq(set(SPARE, 3, DATA | P), -EPERM);
 	ck_assert(no.has_va);
 	ck_assert_uint_eq(no.va, 0xfffff80000e03000ull);
+}
+END_TEST
+
+START_TEST(an_image_in_the_middle_of_2_mb_stays)
+{
+	tables.image_va += 0x3000;
+	tables.image_gpa += 0x3000;
+	ck_assert_int_eq(set(KPD, 1, 6 * MB | P | PS | NX), -EPERM);
+	ck_assert_int_eq(no.rule, RULE_REMAP);
+	ck_assert_int_eq(set(KPD, 1, IMAGE_GPA | P | PS | NX), 0);
+	ck_assert_int_eq(set(KPD, 0, 6 * MB | P | PS | NX), 0);
 }
 END_TEST
 
@@ -333,7 +344,8 @@ START_TEST(without_a_root_there_is_nothing_to_enter)
 	ck_assert_int_eq(tables_enter(&t, &no), -EPERM);
 	ck_assert_int_eq(tables_system_root(&t, DATA), -EINVAL);
 	ck_assert_int_eq(tables_system_root(&t, ROOT + 8), -EINVAL);
-	ck_assert_int_eq(tables_init(&t, &mem, (struct gpa_range){POOL, RAM + 4096}, page), -EINVAL);
+	ck_assert_int_eq(tables_init(&t, &mem, (struct gpa_range){POOL, RAM + 4096}, page),
+			 -EINVAL);
 	ck_assert_int_eq(tables_init(&t, &mem, (struct gpa_range){POOL + 1, POOL_END}, page),
 			 -EINVAL);
 	ck_assert_int_eq(tables_enter(&tables, &no), 0);
@@ -432,6 +444,7 @@ Suite *tables_suite(void)
 	tcase_add_test(t, a_change_keeps_the_bits_it_does_not_name);
 	tcase_add_test(t, only_entries_of_tables_are_changed);
 	tcase_add_test(t, a_page_keeps_its_kind);
+	tcase_add_test(t, an_image_in_the_middle_of_2_mb_stays);
 	tcase_add_test(t, a_new_table_is_empty);
 	tcase_add_test(t, roots_have_the_systems_half);
 	tcase_add_test(t, approval_comes_and_goes);
