@@ -313,7 +313,7 @@ NTSYSCALL NTSTATUS NtFlushVirtualMemory(HANDLE process, u64 *user_base, u64 *use
 	return st;
 }
 
-/* The same image, or one and the same view. */
+/* One and the same view; or the first is an image, and the second a view of its file. */
 NTSYSCALL NTSTATUS NtAreMappedFilesTheSame(u64 a, u64 b)
 {
 	EPROCESS *p = PsGetCurrentProcess();
@@ -327,7 +327,7 @@ NTSYSCALL NTSTATUS NtAreMappedFilesTheSame(u64 a, u64 b)
 		st = STATUS_INVALID_ADDRESS;
 	else if (!x->ca || !y->ca)
 		st = STATUS_CONFLICTING_ADDRESSES;
-	else if (x == y || (x->type == VAD_IMAGE && y->type == VAD_IMAGE && x->ca->file &&
+	else if (x == y || (x->type == VAD_IMAGE && x->ca->file && y->ca->file &&
 			    IoSameFile(x->ca->file, y->ca->file)))
 		st = STATUS_SUCCESS;
 	mutex_unlock(&p->as.lock);

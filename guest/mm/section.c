@@ -426,6 +426,8 @@ NTSYSCALL NTSTATUS NtQuerySection(HANDLE h, u32 class, void *out, u64 length, u6
 		return STATUS_INVALID_INFO_CLASS;
 	if (length < need[class])
 		return STATUS_INFO_LENGTH_MISMATCH;
+	if ((st = probe_for_write(out, length)))
+		return st;
 	st = ObReferenceObjectByHandle(h, SECTION_QUERY, &MmSectionType, (void **)&s);
 	if (st)
 		return st;

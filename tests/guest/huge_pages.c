@@ -1,5 +1,5 @@
 /*
- * Pages of 1 GB: `huge_pages.exe N` wants N of them at once to be there (0: fewer than one). What
+ * Pages of 1 GB: `huge_pages.exe N` wants N of them at once to be there (0: not even one). What
  * is refused has the documented status; what is given is aligned, zero, one page to the processor,
  * and comes back.
  */
@@ -115,7 +115,7 @@ static void allocations(void)
 	while (n < 8 && !(st = allocate_ex(NULL, HUGE, LARGE_TYPE, PAGE_READWRITE, A_HUGE, &p[n])))
 		n++;
 	printf("%d pages of 1 GB\n", n);
-	CHECK_EQ(n, want);
+	CHECK(n >= want && (want || !n));
 	CHECK(st == ST_INSUFFICIENT_RESOURCES || st == ST_COMMITMENT_LIMIT ||
 	      st == ST_NOT_SUPPORTED);
 	now = counters();
