@@ -144,9 +144,9 @@ static uint64_t free_hugepages(void)
 	return n;
 }
 
-/* Memory at a 2 MB boundary, so that large host pages can back large guest pages. It is private: the
- * kernel hands out large pages for that when it is asked (MADV_HUGEPAGE), for files in memory only
- * where an administrator allowed it. */
+/* Memory at a 2 MB boundary, so that large host pages can back large guest pages. It is private:
+ * the kernel hands out large pages for that when it is asked (MADV_HUGEPAGE), for files in memory
+ * only where an administrator allowed it. */
 static void *map_aligned(uint64_t size)
 {
 	uint8_t *area = mmap(NULL, size + HUGE_PAGE, PROT_NONE,

@@ -179,7 +179,8 @@ NTSYSCALL NTSTATUS NtMapViewOfSectionEx(HANDLE section, HANDLE process, u64 *bas
 					u64 *size, u32 type, u32 protect, const void *parameters,
 					u32 count)
 {
-	struct map_call c = {section, process, base, offset, size, type, protect, 0, 0, 0, 0, false};
+	struct map_call c = {section, process, base, offset, size, type,
+			     protect, 0,       0,    0,	     0,	   false};
 	struct extended e;
 	NTSTATUS st;
 	u64 given;

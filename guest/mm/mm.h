@@ -25,9 +25,10 @@
 #define MM_SYSTEM_PTES	0xfffff88000000000ul
 #define MM_PFN_DATABASE 0xfffffa8000000000ul
 
-#define MM_LOWEST_USER	0x10000ul
-#define MM_HIGHEST_USER 0x7ffffffefffful /* last usable byte; above it the 64 KB no-access strip \
-					  */
+#define MM_LOWEST_USER 0x10000ul
+#define MM_HIGHEST_USER                                                          \
+	0x7ffffffefffful /* last usable byte; above it the 64 KB no-access strip \
+			  */
 #define MM_USER_PROBE  0x7fffffff0000ul
 #define MM_USER_SHARED 0x7ffe0000ul
 #define MM_GRANULARITY 0x10000ul
@@ -69,8 +70,8 @@ struct address_space {
 	u64 faults, hard_faults;	/* A */
 	u64 trim_hand;			/* vpn where the next trim goes on; A */
 	u64 bottom_up, top_down;	/* where searches for free addresses begin; immutable */
-	u64 cfg_base;		/* the bitmap of call targets (cfg.c), 0: none; immutable */
-	struct mutex cfg_lock;	/* C */
+	u64 cfg_base;			/* the bitmap of call targets (cfg.c), 0: none; immutable */
+	struct mutex cfg_lock;		/* C */
 	bool dying;
 	struct list all; /* every address space; mm's list lock */
 };

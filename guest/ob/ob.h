@@ -27,7 +27,7 @@ struct object_type {
 	u32 dispatcher_offset; /* of its struct dispatcher; NOT_WAITABLE without */
 	ACCESS_MASK generic_read, generic_write, generic_execute, all_access;
 	ACCESS_MASK
-	    own_rights; /* rights that must be asked for by name, all_access not having them */
+	own_rights; /* rights that must be asked for by name, all_access not having them */
 	ACCESS_MASK implied[2][2]; /* who is granted the first gets the second, too */
 	void (*close)(struct EPROCESS *p, void *object, u32 handles_left);
 	void (*destroy)(void *object);

@@ -407,9 +407,9 @@ static void program_as_library(void)
 	CHECK(m != NULL && (void *)m != view);
 	if (m) {
 		nt = (void *)((char *)m + ((IMAGE_DOS_HEADER *)m)->e_lfanew);
-		import = (void *)((char *)m + nt->OptionalHeader
-						  .DataDirectory[IMAGE_DIRECTORY_ENTRY_IMPORT]
-						  .VirtualAddress);
+		import = (void *)((char *)m +
+				  nt->OptionalHeader.DataDirectory[IMAGE_DIRECTORY_ENTRY_IMPORT]
+				      .VirtualAddress);
 		/* as the file has it */
 		CHECK_EQ(*(ULONG64 *)((char *)m + import->FirstThunk),
 			 *(ULONG64 *)((char *)m + import->OriginalFirstThunk));

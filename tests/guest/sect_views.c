@@ -824,7 +824,8 @@ static void queries(void)
 		unsigned char *bytes;
 
 		GetModuleFileNameA(NULL, path, sizeof(path));
-		exe = CreateFileA(path, GENERIC_READ, FILE_SHARE_READ, NULL, OPEN_EXISTING, 0, NULL);
+		exe =
+		    CreateFileA(path, GENERIC_READ, FILE_SHARE_READ, NULL, OPEN_EXISTING, 0, NULL);
 		data = CreateFileMappingA(exe, NULL, PAGE_READONLY, 0, 0, NULL);
 		bytes = MapViewOfFile(data, FILE_MAP_READ, 0, 0, 0);
 		CHECK(bytes != NULL);
