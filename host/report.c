@@ -91,7 +91,8 @@ void report_text(FILE *f, const struct report *r)
 	fprintf(f, "%14" PRIu64 "  bytes of guest RAM, %u slots, %u of them read-only\n",
 		s.ram_bytes, s.slots, s.slots_readonly);
 	fprintf(f, "%14" PRIu64 "  bytes of it in host memory\n", s.ram_resident);
-	fprintf(f, "%14" PRIu64 "  of those in transparent pages of 2 MB, %" PRIu64 " in hugetlb's\n",
+	fprintf(f,
+		"%14" PRIu64 "  of those in transparent pages of 2 MB, %" PRIu64 " in hugetlb's\n",
 		s.ram_thp, s.ram_hugetlb);
 	fprintf(f, "%14" PRIu64 "  bytes resident beside guest RAM\n", vmm_resident());
 	for (unsigned i = 0; i < r->npagefiles; i++) {

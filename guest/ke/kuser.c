@@ -102,6 +102,7 @@ static void set_xstate(void)
 	u64 enabled = ke_xsave_mask ? ke_xsave_mask : 3;
 
 	*(u64 *)(MmUserSharedData + KUSER_XSTATE) = enabled;
+	*(u64 *)(MmUserSharedData + KUSER_XSTATE + 8) = enabled; /* all of it is volatile */
 	*(u32 *)(MmUserSharedData + KUSER_XSTATE + 0x10) = ke_xsave_size;
 	for (u32 i = 0; i < ARRAY_SIZE(place); i++)
 		if (enabled >> i & 1)

@@ -18,7 +18,7 @@
 #include "guest/mm/vmcalls.h"
 #include "guest/ke/aslr.h"
 
-#define ADDRESSES_BYTE 64ul			     /* that one byte of the bitmap tells of */
+#define ADDRESSES_BYTE 64ul			    /* that one byte of the bitmap tells of */
 #define ADDRESSES_PAGE (PAGE_SIZE * ADDRESSES_BYTE) /* and one page */
 #define TARGET_BYTES   16ul
 #define TARGET_FIRST   1u
@@ -175,8 +175,8 @@ static NTSTATUS fill(struct address_space *as, u64 page, u64 start, u64 end, u8 
 	return STATUS_SUCCESS;
 }
 
-/* Every committed page of the bitmap that tells of [start, end): its bits made 0, or only looked at,
- * whether there are any. */
+/* Every committed page of the bitmap that tells of [start, end): its bits made 0, or only looked
+ * at, whether there are any. */
 static void walk(struct address_space *as, u64 start, u64 end, bool zero)
 {
 	u64 page, last, from = zero ? start : 0, to = zero ? end : 0;
@@ -239,8 +239,8 @@ NTSTATUS mm_cfg_set_target(struct address_space *as, u64 va, bool valid)
 		return STATUS_SUCCESS;
 	if ((st = commit_page(as, page)) || (st = open_page(as, page, &bytes)))
 		return st;
-	bytes[at] = (u8)((bytes[at] & ~(TARGET_ANY << shift)) |
-			 (valid ? TARGET_FIRST << shift : 0));
+	bytes[at] =
+	    (u8)((bytes[at] & ~(TARGET_ANY << shift)) | (valid ? TARGET_FIRST << shift : 0));
 	close_page(as, page, bytes);
 	return STATUS_SUCCESS;
 }

@@ -141,8 +141,8 @@ NTSTATUS mm_take_large_runs(MMPTE *run, u64 n, u64 bytes)
 
 	mutex_lock(&mm_pin_lock);
 	if (mm_can_pin(n * bytes >> PAGE_SHIFT))
-		st = take_runs(&runs, 0, n * bytes,
-			       bytes == HUGE_PAGE_SIZE ? HUGE_ONLY : HUGE_NONE);
+		st =
+		    take_runs(&runs, 0, n * bytes, bytes == HUGE_PAGE_SIZE ? HUGE_ONLY : HUGE_NONE);
 	mutex_unlock(&mm_pin_lock);
 	for (u64 i = 0; !st && i < n; i++) {
 		run[i] = (u64)runs.first << PAGE_SHIFT | PTE_VALID;

@@ -179,7 +179,8 @@ NTSYSCALL NTSTATUS NtMapViewOfSectionEx(HANDLE section, HANDLE process, u64 *bas
 					u64 *size, u32 type, u32 protect, const void *parameters,
 					u32 count)
 {
-	struct map_call c = {section, process, base, offset, size, type, protect, 0, 0, 0, 0, false};
+	struct map_call c = {section, process, base, offset, size, type,
+			     protect, 0,       0,    0,	     0,	   false};
 	struct extended e;
 	NTSTATUS st;
 	u64 given;
@@ -313,7 +314,7 @@ NTSYSCALL NTSTATUS NtFlushVirtualMemory(HANDLE process, u64 *user_base, u64 *use
 	return st;
 }
 
-/* The same image, or one and the same view. */
+/* One and the same view; or the first is an image, and the second a view of its file. */
 NTSYSCALL NTSTATUS NtAreMappedFilesTheSame(u64 a, u64 b)
 {
 	EPROCESS *p = PsGetCurrentProcess();
@@ -327,7 +328,7 @@ NTSYSCALL NTSTATUS NtAreMappedFilesTheSame(u64 a, u64 b)
 		st = STATUS_INVALID_ADDRESS;
 	else if (!x->ca || !y->ca)
 		st = STATUS_CONFLICTING_ADDRESSES;
-	else if (x == y || (x->type == VAD_IMAGE && y->type == VAD_IMAGE && x->ca->file &&
+	else if (x == y || (x->type == VAD_IMAGE && x->ca->file && y->ca->file &&
 			    IoSameFile(x->ca->file, y->ca->file)))
 		st = STATUS_SUCCESS;
 	mutex_unlock(&p->as.lock);

@@ -242,7 +242,7 @@ void page_list_remove(pfn_t p); /* from whatever list its state says */
 pfn_t pfn_take(bool zeroed);	/* 0: none. ACTIVE, refs 1, share 1; contents zero if asked */
 void pfn_free(pfn_t p);		/* to the free list; refs must be 0 */
 void pfn_release_share(pfn_t p, bool dirty); /* one valid PTE less */
-void pfn_note_write(pfn_t p); /* the kernel writes it by the direct map */
+void pfn_note_write(pfn_t p);		     /* the kernel writes it by the direct map */
 void pfn_drop_ref(pfn_t p);
 void pfn_activate(pfn_t p); /* from standby, modified or transition: unlinked, share 1 */
 /* Frees a frame whose (transition) PTE has been deleted, its slot too; waits for nothing. */

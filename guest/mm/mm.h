@@ -70,8 +70,8 @@ struct address_space {
 	u64 faults, hard_faults;	/* A */
 	u64 trim_hand;			/* vpn where the next trim goes on; A */
 	u64 bottom_up, top_down;	/* where searches for free addresses begin; immutable */
-	u64 cfg_base;		/* the bitmap of call targets (cfg.c), 0: none; immutable */
-	struct mutex cfg_lock;	/* C */
+	u64 cfg_base;			/* the bitmap of call targets (cfg.c), 0: none; immutable */
+	struct mutex cfg_lock;		/* C */
 	bool dying;
 	struct list all;       /* every address space; mm's list lock */
 	u32 ahead, ahead_used; /* pages read beside another since it was last looked, and used; A */

@@ -6,8 +6,8 @@
  * Relocations are put in order by page once, so that a page can be relocated alone, when it is
  * read. Exports are looked up through a reader, as the image may lie anywhere.
  *
- * pe.c: headers; pe_reloc.c: relocations; pe_export.c: exports; pe_guard.c: call targets. Pure logic, no memory of its own,
- * no locks.
+ * pe.c: headers; pe_reloc.c: relocations; pe_export.c: exports; pe_guard.c: call targets. Pure
+ * logic, no memory of its own, no locks.
  */
 #ifndef NTMM_MM_PE_H
 #define NTMM_MM_PE_H

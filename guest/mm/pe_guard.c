@@ -8,10 +8,10 @@
 #define CONFIG_FLAGS 0x90u
 #define CONFIG_LEAST 0x94u
 
-#define GUARD_INSTRUMENTED   0x100u
-#define GUARD_TABLE_PRESENT  0x400u
-#define GUARD_STRIDE_SHIFT   28 /* bytes an entry has beyond its RVA */
-#define ENTRY_SUPPRESSED     1u /* in the first of them: not a target */
+#define GUARD_INSTRUMENTED  0x100u
+#define GUARD_TABLE_PRESENT 0x400u
+#define GUARD_STRIDE_SHIFT  28 /* bytes an entry has beyond its RVA */
+#define ENTRY_SUPPRESSED    1u /* in the first of them: not a target */
 
 NTSTATUS pe_find_guard(const struct pe_image *image, pe_read_fn *read, void *context,
 		       struct pe_guard *out)

@@ -15,7 +15,7 @@ enum memory_class {
 
 static u32 win32_type(const MMVAD *v)
 {
-	return v->type == VAD_IMAGE		     ? MEM_IMAGE
+	return v->type == VAD_IMAGE	     ? MEM_IMAGE
 	       : v->ca || v->type == VAD_CFG ? MEM_MAPPED
 					     : MEM_PRIVATE;
 }

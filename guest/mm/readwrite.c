@@ -3,9 +3,9 @@
  * page in between: the other side under its A, by the direct map; our side as ordinary user memory,
  * with no lock held, since both may fault.
  *
- * How much counts as copied when a page refuses: a write goes page by page and tells exactly. A
- * read of more than EXACT_READ bytes is done in chunks of CHUNK_PAGES: a chunk with a bad page is
- * not read at all.
+ * How much counts as copied when a page refuses: where a write goes to is told exactly, page by
+ * page. What is copied from, for a write and for a read of more than EXACT_READ bytes, is taken in
+ * chunks of CHUNK_PAGES: a chunk with a bad page is not copied at all.
  */
 #include "guest/mm/nt_memory.h"
 #include "guest/mm/vmcalls.h"
@@ -126,10 +126,18 @@ static NTSTATUS read_all(struct copy *c)
 
 static NTSTATUS write_all(struct copy *c)
 {
+	u64 good = 0; /* bytes of ours that have been found readable */
 	NTSTATUS st;
 
 	for (u64 n; c->done < c->bytes; c->done += n) {
 		n = to_page_end(c->remote + c->done, c->bytes - c->done);
+		if (c->done + n > good) {
+			u64 more = MIN(c->bytes - good, CHUNK_PAGES * PAGE_SIZE);
+
+			if ((st = probe(PsGetCurrentProcess(), c->local + good, more)))
+				return st;
+			good += more;
+		}
 		if ((st = copy_from_user(c->page, (void *)(c->local + c->done), n)))
 			return st;
 		if (mm_access_other(c->p, c->remote + c->done, c->page, n, true))
@@ -154,6 +162,8 @@ static NTSTATUS copy_call(HANDLE process, ACCESS_MASK access, struct copy *c, u6
 		return st;
 	c->page = ExAllocatePool(PAGE_SIZE, TAG('M', 'm', 'R', 'w'));
 	st = c->page ? work(c) : STATUS_INSUFFICIENT_RESOURCES;
+	if (st && c->done) /* whichever side it was */
+		st = STATUS_PARTIAL_COPY;
 	if (c->page)
 		ExFreePool(c->page);
 	ObDereferenceObject(c->p);

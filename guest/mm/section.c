@@ -184,8 +184,9 @@ static NTSTATUS check_attributes(u32 a, bool file, u32 protect, u32 *reported)
 	if (a & SEC_IMAGE)
 		*reported = SEC_FILE | SEC_IMAGE;
 	else
-		*reported = (file ? SEC_FILE : kind) |
-			    (a & (SEC_NOCACHE | SEC_WRITECOMBINE | SEC_LARGE_PAGES | SEC_HUGE_PAGES));
+		*reported =
+		    (file ? SEC_FILE : kind) |
+		    (a & (SEC_NOCACHE | SEC_WRITECOMBINE | SEC_LARGE_PAGES | SEC_HUGE_PAGES));
 	return STATUS_SUCCESS;
 }
 
@@ -264,9 +265,9 @@ static NTSTATUS create_section(HANDLE *user_handle, ACCESS_MASK access, const vo
 	if (file)
 		st = file_section(file, &size, prot, attributes, &ca);
 	else if (attributes & SEC_LARGE_PAGES)
-		st = mm_large_section(size,
-				      attributes & SEC_HUGE_PAGES ? HUGE_PAGE_SIZE : LARGE_PAGE_SIZE,
-				      prot, &ca);
+		st = mm_large_section(
+		    size, attributes & SEC_HUGE_PAGES ? HUGE_PAGE_SIZE : LARGE_PAGE_SIZE, prot,
+		    &ca);
 	else
 		st = pagefile_section(size, attributes, prot, &ca);
 	if (!st) {
@@ -427,6 +428,8 @@ NTSYSCALL NTSTATUS NtQuerySection(HANDLE h, u32 class, void *out, u64 length, u6
 		return STATUS_INVALID_INFO_CLASS;
 	if (length < need[class])
 		return STATUS_INFO_LENGTH_MISMATCH;
+	if ((st = probe_for_write(out, length)))
+		return st;
 	st = ObReferenceObjectByHandle(h, SECTION_QUERY, &MmSectionType, (void **)&s);
 	if (st)
 		return st;

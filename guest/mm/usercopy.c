@@ -35,6 +35,17 @@ NTSTATUS copy_to_user(void *user_dst, const void *src, size_t n)
 					  : STATUS_ACCESS_VIOLATION;
 }
 
+NTSTATUS probe_for_write(void *user, size_t n)
+{
+	u8 *p = user, *end = p + n, byte;
+	NTSTATUS st = in_user_range(user, n) ? STATUS_SUCCESS : STATUS_ACCESS_VIOLATION;
+
+	for (; p < end && !st; p = (u8 *)ALIGN_DOWN((u64)p, PAGE_SIZE) + PAGE_SIZE)
+		if (!(st = copy_from_user(&byte, p, 1)))
+			st = copy_to_user(p, &byte, 1);
+	return st;
+}
+
 NTSTATUS zero_user(void *user_dst, size_t n)
 {
 	static const u8 zeroes[256];

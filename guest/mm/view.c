@@ -84,8 +84,8 @@ static NTSTATUS insert_view(struct view_request *r, u64 *base)
 		}
 	} else {
 		st = mm_insert_vad(as, v, r->base, r->pages << PAGE_SHIFT,
-				   r->ca->large_pages ? r->ca->large_bytes : MM_GRANULARITY, r->lowest,
-				   r->highest, r->type & MEM_TOP_DOWN);
+				   r->ca->large_pages ? r->ca->large_bytes : MM_GRANULARITY,
+				   r->lowest, r->highest, r->type & MEM_TOP_DOWN);
 	}
 	if (!st && r->ca->large_pages && (st = mm_map_large_view(as, v))) {
 		mm_free_vad(as, v);

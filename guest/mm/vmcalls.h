@@ -79,7 +79,7 @@ void mm_cfg_enter(struct address_space *as);
 void mm_cfg_leave(struct address_space *as);
 /* Commit for what fill needs, so that it cannot fail for that. */
 NTSTATUS mm_cfg_prepare(struct address_space *as, u64 start, u64 end);
-void mm_cfg_trim(struct address_space *as, u64 start, u64 end); /* gives it back */
+void mm_cfg_trim(struct address_space *as, u64 start, u64 end);	    /* gives it back */
 NTSTATUS mm_cfg_fill(struct address_space *as, u64 start, u64 end); /* any address is a target */
 void mm_cfg_clear(struct address_space *as, u64 start, u64 end);    /* none */
 NTSTATUS mm_cfg_set_target(struct address_space *as, u64 va, bool valid);

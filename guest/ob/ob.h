@@ -130,5 +130,6 @@ NTSTATUS ObCloseHandleIn(struct EPROCESS *p, HANDLE h);
 NTSTATUS copy_from_user(void *dst, const void *user_src, size_t n);
 NTSTATUS copy_to_user(void *user_dst, const void *src, size_t n);
 NTSTATUS zero_user(void *user_dst, size_t n);
+NTSTATUS probe_for_write(void *user, size_t n); /* each page of it: read, and written back */
 
 #endif

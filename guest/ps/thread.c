@@ -334,10 +334,10 @@ static NTSTATUS make_stack(EPROCESS *p, ETHREAD *t, const struct thread_request 
 	u64 base = 0, size, at, top, guard;
 	NTSTATUS st;
 
+	commit = ALIGN_UP(MAX(commit, LEAST_COMMIT), PAGE_SIZE); /* an image may ask for nothing */
 	if (commit > reserve - MIN(reserve, 2 * PAGE_SIZE))
 		reserve = ALIGN_UP(commit + 2 * PAGE_SIZE, 0x100000);
 	reserve = ALIGN_UP(reserve, MM_GRANULARITY);
-	commit = ALIGN_UP(MAX(commit, LEAST_COMMIT), PAGE_SIZE);
 	size = reserve;
 	st = MmAllocatePrivateBelow(p, &base, &size, MEM_RESERVE, PAGE_READWRITE, r->zero_bits);
 	if (st)

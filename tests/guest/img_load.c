@@ -361,9 +361,93 @@ static void damaged_files(void)
 	}
 }
 
+/* This program's file, with its header changed; the copy's name. */
+static const char *changed_self(USHORT flags_on, int no_stack)
+{
+	static char copy[MAX_PATH];
+	char self[MAX_PATH];
+	IMAGE_NT_HEADERS64 nt;
+	LONG at = 0;
+	DWORD n;
+	HANDLE f;
+
+	GetModuleFileNameA(NULL, self, sizeof(self));
+	GetTempPathA(sizeof(copy), copy);
+	strcat(copy, "changed.exe");
+	CHECK(CopyFileA(self, copy, FALSE));
+	f = CreateFileA(copy, GENERIC_READ | GENERIC_WRITE, 0, NULL, OPEN_EXISTING, 0, NULL);
+	SetFilePointer(f, 0x3c, NULL, FILE_BEGIN);
+	CHECK(ReadFile(f, &at, 4, &n, NULL));
+	SetFilePointer(f, at, NULL, FILE_BEGIN);
+	CHECK(ReadFile(f, &nt, sizeof(nt), &n, NULL));
+	nt.FileHeader.Characteristics |= flags_on;
+	if (flags_on & IMAGE_FILE_RELOCS_STRIPPED)
+		nt.OptionalHeader.DataDirectory[IMAGE_DIRECTORY_ENTRY_BASERELOC] =
+		    (IMAGE_DATA_DIRECTORY){0, 0};
+	if (no_stack)
+		nt.OptionalHeader.SizeOfStackReserve = nt.OptionalHeader.SizeOfStackCommit = 0;
+	SetFilePointer(f, at, NULL, FILE_BEGIN);
+	CHECK(WriteFile(f, &nt, sizeof(nt), &n, NULL));
+	CloseHandle(f);
+	return copy;
+}
+
+/* A program loaded as a library: mapped, anywhere even without relocations, and not bound. */
+static void program_as_library(void)
+{
+	const char *name = changed_self(IMAGE_FILE_RELOCS_STRIPPED, 0);
+	HANDLE f = CreateFileA(name, GENERIC_READ, FILE_SHARE_READ, NULL, OPEN_EXISTING, 0, NULL);
+	HANDLE h = CreateFileMappingA(f, NULL, PAGE_READONLY | SEC_IMAGE, 0, 0, NULL);
+	void *view = MapViewOfFile(h, FILE_MAP_READ, 0, 0, 0);
+	HMODULE m = LoadLibraryA(name);
+	IMAGE_NT_HEADERS64 *nt;
+	IMAGE_IMPORT_DESCRIPTOR *import;
+
+	CHECK(view != NULL);
+	CHECK(m != NULL && (void *)m != view);
+	if (m) {
+		nt = (void *)((char *)m + ((IMAGE_DOS_HEADER *)m)->e_lfanew);
+		import = (void *)((char *)m +
+				  nt->OptionalHeader.DataDirectory[IMAGE_DIRECTORY_ENTRY_IMPORT]
+				      .VirtualAddress);
+		/* as the file has it */
+		CHECK_EQ(*(ULONG64 *)((char *)m + import->FirstThunk),
+			 *(ULONG64 *)((char *)m + import->OriginalFirstThunk));
+		CHECK(FreeLibrary(m));
+	}
+	CHECK(UnmapViewOfFile(view));
+	CloseHandle(h);
+	CloseHandle(f);
+	CHECK(DeleteFileA(name));
+}
+
+/* A header that asks for no stack gets the usual one. */
+static void no_stack(void)
+{
+	const char *name = changed_self(0, 1);
+	STARTUPINFOA si = {.cb = sizeof(si)};
+	PROCESS_INFORMATION pi = {0};
+	char line[MAX_PATH + 16];
+	DWORD code = 0;
+
+	snprintf(line, sizeof(line), "\"%s\" stack", name);
+	CHECK(CreateProcessA(name, line, NULL, NULL, FALSE, 0, NULL, NULL, &si, &pi));
+	CHECK_EQ(WaitForSingleObject(pi.hProcess, 60000), WAIT_OBJECT_0);
+	CHECK(GetExitCodeProcess(pi.hProcess, &code) && code == 33);
+	CloseHandle(pi.hProcess);
+	CloseHandle(pi.hThread);
+	CHECK(DeleteFileA(name));
+}
+
 int main(int argc, char **argv)
 {
 	probes_begin();
+	if (argc == 2 && !strcmp(argv[1], "stack")) {
+		volatile char much[0x20000];
+
+		memset((char *)much, 1, sizeof(much));
+		return 32 + much[0x10000];
+	}
 	if (argc == 4 && !strcmp(argv[1], "child"))
 		return child(argv[2], atol(argv[3]));
 	life();
@@ -373,5 +457,7 @@ int main(int argc, char **argv)
 	resources();
 	data();
 	damaged_files();
+	program_as_library();
+	no_stack();
 	return checks_end();
 }

@@ -54,39 +54,35 @@ static const struct {
      "WakeAllConditionVariable WakeConditionVariable WideCharToMultiByte "
      "WriteConsoleA WriteFile WriteProcessMemory lstrcmpA lstrcmpW lstrcmpiA "
      "lstrcmpiW"},
-    {"msvcrt.dll",
-     "__C_specific_handler ___lc_codepage_func ___mb_cur_max_func __argv "
-     "__getmainargs __initenv __iob_func __set_app_type __setusermatherr _access "
-     "_acmdln _amsg_exit _assert _atoi64 _beginthread _beginthreadex _cexit _chmod "
-     "_close _commode _control87 _difftime64 _endthreadex _errno _fdopen "
-     "_filelengthi64 _fileno _findclose _findfirst64 _findnext64 _fmode _fstat64 "
-     "_fullpath _get_osfhandle _getpid _gmtime64 _initterm _isatty _localtime64 "
-     "_lock _lseeki64 _mkdir _mktime64 _onexit _open _pclose _popen _read _setjmp "
-     "_setmode _stat64 _strdup _stricmp _time64 _unlink _unlock _utime64 _vsnprintf "
-     "_vsnwprintf _wcsnicmp _wfopen _wgetenv _write _wunlink abort acos asin atoi "
-     "atol calloc clearerr clock exit fclose feof ferror fflush fgetc fgetpos fgets "
-     "fgetwc fopen fprintf fputc fputs fread free freopen fseek fsetpos ftell fwrite "
-     "getc getchar getenv getwc isalnum isalpha iscntrl isgraph islower isprint "
-     "ispunct isspace isupper iswctype isxdigit localeconv log10 longjmp malloc "
-     "memchr memcmp memcpy memmove memset perror printf putc putchar puts putwc "
-     "qsort rand realloc remove rename rewind setlocale setvbuf signal srand sscanf "
-     "strchr strcmp strcoll strcpy strcspn strerror strftime strlen strncmp strncpy "
-     "strpbrk strrchr strspn strstr strtol strtoul strxfrm system tan tmpfile tmpnam "
-     "tolower toupper towlower towupper ungetc ungetwc vfprintf vprintf wcscmp "
-     "wcscoll wcscpy wcsftime wcslen wcsrchr wcsxfrm"},
-    {"ntdll.dll",
-     "LdrProcessRelocationBlock NtAllocateVirtualMemory NtClose NtCreateSection "
-     "NtFreeVirtualMemory NtMapViewOfSection NtProtectVirtualMemory "
-     "NtQueryInformationProcess NtQueryInformationThread NtQuerySystemInformation "
-     "NtQuerySystemTime NtQueryTimerResolution NtQueryVirtualMemory NtResumeThread "
-     "NtUnmapViewOfSection RtlAllocateHeap RtlCompareMemory RtlCompareMemoryUlong "
-     "RtlCreateHeap RtlDestroyHeap RtlFreeHeap RtlImageNtHeader RtlInitUnicodeString "
-     "RtlRandom"},
-    {"advapi32.dll",
-     "AdjustTokenPrivileges InitializeAcl InitializeSecurityDescriptor "
-     "LookupPrivilegeValueA OpenProcessToken SetSecurityDescriptorDacl"},
-    {"user32.dll",
-     "MessageBoxA"},
+    {"msvcrt.dll", "__C_specific_handler ___lc_codepage_func ___mb_cur_max_func __argv "
+		   "__getmainargs __initenv __iob_func __set_app_type __setusermatherr _access "
+		   "_acmdln _amsg_exit _assert _atoi64 _beginthread _beginthreadex _cexit _chmod "
+		   "_close _commode _control87 _difftime64 _endthreadex _errno _fdopen "
+		   "_filelengthi64 _fileno _findclose _findfirst64 _findnext64 _fmode _fstat64 "
+		   "_fullpath _get_osfhandle _getpid _gmtime64 _initterm _isatty _localtime64 "
+		   "_lock _lseeki64 _mkdir _mktime64 _onexit _open _pclose _popen _read _setjmp "
+		   "_setmode _stat64 _strdup _stricmp _time64 _unlink _unlock _utime64 _vsnprintf "
+		   "_vsnwprintf _wcsnicmp _wfopen _wgetenv _write _wunlink abort acos asin atoi "
+		   "atol calloc clearerr clock exit fclose feof ferror fflush fgetc fgetpos fgets "
+		   "fgetwc fopen fprintf fputc fputs fread free freopen fseek fsetpos ftell fwrite "
+		   "getc getchar getenv getwc isalnum isalpha iscntrl isgraph islower isprint "
+		   "ispunct isspace isupper iswctype isxdigit localeconv log10 longjmp malloc "
+		   "memchr memcmp memcpy memmove memset perror printf putc putchar puts putwc "
+		   "qsort rand realloc remove rename rewind setlocale setvbuf signal srand sscanf "
+		   "strchr strcmp strcoll strcpy strcspn strerror strftime strlen strncmp strncpy "
+		   "strpbrk strrchr strspn strstr strtol strtoul strxfrm system tan tmpfile tmpnam "
+		   "tolower toupper towlower towupper ungetc ungetwc vfprintf vprintf wcscmp "
+		   "wcscoll wcscpy wcsftime wcslen wcsrchr wcsxfrm"},
+    {"ntdll.dll", "LdrProcessRelocationBlock NtAllocateVirtualMemory NtClose NtCreateSection "
+		  "NtFreeVirtualMemory NtMapViewOfSection NtProtectVirtualMemory "
+		  "NtQueryInformationProcess NtQueryInformationThread NtQuerySystemInformation "
+		  "NtQuerySystemTime NtQueryTimerResolution NtQueryVirtualMemory NtResumeThread "
+		  "NtUnmapViewOfSection RtlAllocateHeap RtlCompareMemory RtlCompareMemoryUlong "
+		  "RtlCreateHeap RtlDestroyHeap RtlFreeHeap RtlImageNtHeader RtlInitUnicodeString "
+		  "RtlRandom"},
+    {"advapi32.dll", "AdjustTokenPrivileges InitializeAcl InitializeSecurityDescriptor "
+		     "LookupPrivilegeValueA OpenProcessToken SetSecurityDescriptorDacl"},
+    {"user32.dll", "MessageBoxA"},
 };
 
 int main(void)

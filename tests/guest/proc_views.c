@@ -25,7 +25,8 @@ static HANDLE plain_section(ULONG protect, ULONG attributes)
 	LARGE_INTEGER size = {.QuadPart = BYTES};
 	HANDLE h = NULL;
 
-	CHECK_EQ(NtCreateSection(&h, SECTION_ALL_ACCESS, NULL, &size, protect, attributes, NULL), 0);
+	CHECK_EQ(NtCreateSection(&h, SECTION_ALL_ACCESS, NULL, &size, protect, attributes, NULL),
+		 0);
 	return h;
 }
 

@@ -165,6 +165,9 @@ static void image_sections(void)
 	CloseHandle(h);
 	h = new_section(PAGE, PAGE_READWRITE, SEC_COMMIT, NULL, NULL);
 	CHECK_EQ((ULONG)NtQuerySection(h, 1, &i, sizeof(i), NULL), (ULONG)ST_SECTION_NOT_IMAGE);
+	CHECK_EQ((ULONG)NtQuerySection(h, 1, &i, sizeof(i) + 1, NULL), (ULONG)ST_SECTION_NOT_IMAGE);
+	CHECK_EQ((ULONG)NtQuerySection(h, 1, &i, sizeof(i) + (1ull << 36), NULL),
+		 (ULONG)ST_ACCESS_VIOLATION); /* all of the buffer is probed */
 	CHECK_EQ((ULONG)NtQuerySection(h, 1, &i, sizeof(i) - 1, NULL),
 		 (ULONG)ST_INFO_LENGTH_MISMATCH);
 	CloseHandle(h);

@@ -267,6 +267,11 @@ static void access_words(void)
 	    {FILE_MAP_EXECUTE | FILE_MAP_WRITE | FILE_MAP_READ, PAGE_EXECUTE_READWRITE},
 	    {FILE_MAP_EXECUTE, PAGE_NOACCESS},
 	    {SECTION_MAP_EXECUTE, PAGE_NOACCESS},
+	    {SECTION_MAP_EXECUTE | FILE_MAP_COPY, PAGE_NOACCESS},
+	    {SECTION_MAP_EXECUTE | FILE_MAP_READ, PAGE_READONLY},
+	    {SECTION_MAP_EXECUTE | FILE_MAP_EXECUTE | FILE_MAP_COPY, PAGE_NOACCESS},
+	    {SECTION_MAP_EXECUTE | FILE_MAP_EXECUTE | FILE_MAP_READ, PAGE_EXECUTE_READ},
+	    {SECTION_MAP_EXECUTE | FILE_MAP_EXECUTE | FILE_MAP_WRITE, PAGE_EXECUTE_READWRITE},
 	};
 	HANDLE h = CreateFileMappingA(INVALID_HANDLE_VALUE, NULL, PAGE_EXECUTE_READWRITE, 0, PAGE,
 				      "Local\\ntmm words"),
@@ -813,6 +818,25 @@ static void queries(void)
 	CHECK_EQ(image.base, NULL);
 	CHECK_EQ(image.size, 0);
 
+	{
+		char path[MAX_PATH];
+		HANDLE exe, data;
+		unsigned char *bytes;
+
+		GetModuleFileNameA(NULL, path, sizeof(path));
+		exe =
+		    CreateFileA(path, GENERIC_READ, FILE_SHARE_READ, NULL, OPEN_EXISTING, 0, NULL);
+		data = CreateFileMappingA(exe, NULL, PAGE_READONLY, 0, 0, NULL);
+		bytes = MapViewOfFile(data, FILE_MAP_READ, 0, 0, 0);
+		CHECK(bytes != NULL);
+		/* is the second a view of the first one's file? */
+		CHECK_EQ((ULONG)NtAreMappedFilesTheSame(self, bytes), 0);
+		CHECK_EQ((ULONG)NtAreMappedFilesTheSame(bytes, self), (ULONG)ST_NOT_SAME_DEVICE);
+		CHECK_EQ((ULONG)NtAreMappedFilesTheSame(self, self + PAGE), 0);
+		CHECK(UnmapViewOfFile(bytes));
+		CloseHandle(data);
+		CloseHandle(exe);
+	}
 	CHECK_EQ((ULONG)NtAreMappedFilesTheSame(v, v + PAGE), 0);
 	CHECK_EQ((ULONG)NtAreMappedFilesTheSame(v, w), (ULONG)ST_NOT_SAME_DEVICE);
 	CHECK_EQ((ULONG)NtAreMappedFilesTheSame(v, private), (ULONG)ST_CONFLICTING_ADDRESSES);

@@ -348,6 +348,8 @@ static void queries(void)
 	CHECK_EQ(m.Type, MEM_PRIVATE);
 	CHECK_EQ(m.RegionSize, PAGE);
 	CHECK(!try_write((void *)0x7ffe0300));
+	CHECK(*(ULONG64 *)0x7ffe03d8 & 3); /* XState: enabled features, all of them volatile */
+	CHECK_EQ(*(ULONG64 *)0x7ffe03e0, *(ULONG64 *)0x7ffe03d8);
 	CHECK_EQ(protect_pages((void *)0x7ffe0000, PAGE, PAGE_READWRITE),
 		 ST_INVALID_PAGE_PROTECTION);
 }

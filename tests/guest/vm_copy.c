@@ -61,6 +61,13 @@ static void check_bad_pages(unsigned char *p)
 	CHECK_EQ(read_from(p + 2 * PAGE, 4), ST_PARTIAL_COPY);
 	CHECK_EQ(read_from(p + 2 * PAGE, 4), 0);
 	/* free and kernel addresses, and our own side bad */
+	CHECK_EQ(NtWriteVirtualMemory(SELF, buffer, p, 2 * PAGE, &done), 0);
+	CHECK_EQ(protect_pages(p + 2 * PAGE, PAGE, PAGE_NOACCESS), 0);
+	CHECK_EQ(NtWriteVirtualMemory(SELF, buffer, p, 4 * PAGE, &done), ST_ACCESS_VIOLATION);
+	CHECK_EQ(done, 0); /* what is written is looked at before the first byte goes */
+	CHECK_EQ(NtReadVirtualMemory(SELF, buffer, p, 4 * PAGE, &done), ST_PARTIAL_COPY);
+	CHECK(done > PAGE && done <= 2 * PAGE);
+	CHECK_EQ(protect_pages(p + 2 * PAGE, PAGE, PAGE_READWRITE), 0);
 	CHECK_EQ(read_from((void *)16, 4), ST_PARTIAL_COPY);
 	CHECK_EQ(read_from((void *)0xffff800000000000ull, 4), ST_ACCESS_VIOLATION);
 	CHECK_EQ(read_from((void *)(ULONG_PTR)-2, 4), ST_ACCESS_VIOLATION);

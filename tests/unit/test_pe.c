@@ -639,6 +639,95 @@ START_TEST(random_exports)
 }
 END_TEST
 
+/* ---- Control Flow Guard ---- */
+
+#define CONFIG_AT 0x1600u /* .data in the file, 0x3000 in the image */
+#define TABLE_RVA 0x3100u
+#define TABLE_AT  0x1700u
+
+static NTSTATUS read_file(void *context, u32 rva, void *buffer, u32 n)
+{
+	(void)context;
+	if (rva < 0x3000 || rva + n > 0x3200)
+		return STATUS_END_OF_FILE;
+	memcpy(buffer, file + CONFIG_AT + (rva - 0x3000), n);
+	return STATUS_SUCCESS;
+}
+
+static void build_guard(void)
+{
+	build();
+	put(OPT_AT + 70, 0x4160, 2);
+	put(DIR_AT + PE_DIR_CONFIG * 8, 0x3000, 4);
+	put(DIR_AT + PE_DIR_CONFIG * 8 + 4, 0x94, 4);
+	put(CONFIG_AT, 0x138, 4);
+	put(CONFIG_AT + 0x80, 0x140000000 + TABLE_RVA, 8);
+	put(CONFIG_AT + 0x88, 3, 8);
+	put(CONFIG_AT + 0x90, 0x10000500, 4);
+	put(TABLE_AT, 0x1010, 4);
+	put(TABLE_AT + 5, 0x1020, 4);
+	put(TABLE_AT + 9, 1, 1); /* suppressed */
+	put(TABLE_AT + 10, 0x123456, 4);
+}
+
+static u32 guard_count(void)
+{
+	struct pe_guard g;
+
+	ck_assert_int_eq(parse_bytes(FILE_BYTES), STATUS_SUCCESS);
+	ck_assert_int_eq(pe_find_guard(&image, read_file, NULL, &g), STATUS_SUCCESS);
+	ck_assert(!g.table_rva == !g.count);
+	return g.count;
+}
+
+START_TEST(guard_table)
+{
+	struct pe_guard g;
+
+	build_guard();
+	ck_assert_uint_eq(guard_count(), 3);
+	pe_find_guard(&image, read_file, NULL, &g);
+	ck_assert_uint_eq(g.table_rva, TABLE_RVA);
+	ck_assert_uint_eq(g.stride, 5);
+	ck_assert_uint_eq(pe_guard_target(&g, file + TABLE_AT, &image), 0x1010);
+	ck_assert_uint_eq(pe_guard_target(&g, file + TABLE_AT + 5, &image), 0);
+	ck_assert_uint_eq(pe_guard_target(&g, file + TABLE_AT + 10, &image), 0);
+}
+END_TEST
+
+/* What makes no sense, or is not there: as an image built without. */
+START_TEST(guard_nonsense)
+{
+	static const struct {
+		u32 at, bytes;
+		u64 value;
+	} rows[] = {
+	    {OPT_AT + 70, 2, 0x160},
+	    {DIR_AT + PE_DIR_CONFIG * 8, 4, 0},
+	    {DIR_AT + PE_DIR_CONFIG * 8, 4, 0x5ff0},
+	    {DIR_AT + PE_DIR_CONFIG * 8, 4, 0xfffffff0},
+	    {CONFIG_AT, 4, 0x70},
+	    {CONFIG_AT + 0x80, 8, 0},
+	    {CONFIG_AT + 0x80, 8, 0x140000000},
+	    {CONFIG_AT + 0x80, 8, 0x140005ffc},
+	    {CONFIG_AT + 0x80, 8, 0x140006000},
+	    {CONFIG_AT + 0x80, 8, ~0ull},
+	    {CONFIG_AT + 0x88, 8, 0},
+	    {CONFIG_AT + 0x88, 8, ~0ull},
+	    {CONFIG_AT + 0x88, 8, 0x4000000000000001},
+	    {CONFIG_AT + 0x88, 8, 0x1800},
+	    {CONFIG_AT + 0x90, 4, 0x100},
+	    {CONFIG_AT + 0x90, 4, 0x400},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		build_guard();
+		put(rows[i].at, rows[i].value, rows[i].bytes);
+		ck_assert_uint_eq(guard_count(), 0);
+	}
+}
+END_TEST
+
 Suite *pe_suite(void)
 {
 	Suite *s = suite_create("pe");
@@ -655,6 +744,8 @@ Suite *pe_suite(void)
 	tcase_add_loop_test(t, relocates_by_page, 0, 2);
 	tcase_add_test(t, reloc_refusals);
 	tcase_add_loop_test(t, random_relocs, 0, 2);
+	tcase_add_test(t, guard_table);
+	tcase_add_test(t, guard_nonsense);
 	tcase_add_test(t, finds_exports);
 	tcase_add_test(t, random_exports);
 	suite_add_tcase(s, t);

@@ -140,10 +140,8 @@ static ULONG view_protection(DWORD access)
 		return execute ? PAGE_EXECUTE_READWRITE | targets : PAGE_READWRITE;
 	if (access & FILE_MAP_READ)
 		return execute ? PAGE_EXECUTE_READ | targets : PAGE_READONLY;
-	if (access & FILE_MAP_COPY)
-		return execute			      ? PAGE_EXECUTE_WRITECOPY | targets
-		       : access & SECTION_MAP_EXECUTE ? PAGE_NOACCESS
-						      : PAGE_WRITECOPY;
+	if (access & FILE_MAP_COPY && !(access & SECTION_MAP_EXECUTE))
+		return execute ? PAGE_EXECUTE_WRITECOPY | targets : PAGE_WRITECOPY;
 	return PAGE_NOACCESS;
 }
 

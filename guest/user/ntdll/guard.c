@@ -60,8 +60,8 @@ NTSTATUS guard_module(struct module *m)
 	/* IMAGE_LOAD_CONFIG_DIRECTORY64 from its GuardCFCheckFunctionPointer on */
 	static const ULONG least = 0x94, check_at = 0x70;
 	ULONG size = 0;
-	const ULONG *config = RtlImageDirectoryEntryToData(m->ldr.DllBase, TRUE,
-							   IMAGE_DIRECTORY_ENTRY_LOAD_CONFIG, &size);
+	const ULONG *config = RtlImageDirectoryEntryToData(
+	    m->ldr.DllBase, TRUE, IMAGE_DIRECTORY_ENTRY_LOAD_CONFIG, &size);
 	const ULONG64 *pointer;
 	NTSTATUS status;
 

@@ -31,6 +31,9 @@ NTSTATUS NTAPI LdrLoadDll(PCWSTR search_path, PULONG characteristics, PCUNICODE_
 	status = map_dll(name->Buffer, search_path, 0, &m);
 	if (NT_SUCCESS(status)) {
 		m->loads++;
+		/* a program runs in its own process only; what was taken as data stays that */
+		if (!(m->ldr.Flags & LDRP_IMAGE_DLL) || m->ldr.Flags & LDRP_DATA_FILE)
+			resolve = FALSE;
 		if (resolve)
 			status = bind_imports(m, search_path);
 		else if (!(m->ldr.Flags & LDRP_BOUND))

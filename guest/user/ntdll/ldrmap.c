@@ -271,8 +271,10 @@ static NTSTATUS map_section(HANDLE section, PCWSTR full, struct module **out)
 		return STATUS_INVALID_IMAGE_FORMAT;
 	}
 	if (status == STATUS_IMAGE_NOT_AT_BASE &&
-	    nt->FileHeader.Characteristics & IMAGE_FILE_RELOCS_STRIPPED) {
-		NtUnmapViewOfSection(NtCurrentProcess(), base); /* it can run nowhere else */
+	    nt->FileHeader.Characteristics & IMAGE_FILE_RELOCS_STRIPPED &&
+	    nt->FileHeader.Characteristics & IMAGE_FILE_DLL) {
+		/* it can run nowhere else; a program is only looked at */
+		NtUnmapViewOfSection(NtCurrentProcess(), base);
 		return STATUS_CONFLICTING_ADDRESSES;
 	}
 	RtlInitUnicodeString(&path, full);
