@@ -31,8 +31,9 @@ CHECK_vmm_p9_SRCS := tests/unit/test_vmm_p9.c vmm/p9.c vmm/p9fs.c vmm/p9ops.c vm
 CHECK_vmm_p9_LIBS := $(EPT_LIBS)
 CHECK_vmm_devices_SRCS := tests/unit/test_vmm_devices.c vmm/virtio_pci.c vmm/virtio_blk.c \
 	vmm/virtio_console.c vmm/virtio_9p.c vmm/virtqueue.c vmm/pci.c vmm/bus.c vmm/loop.c \
-	vmm/p9.c vmm/p9fs.c vmm/p9ops.c vmm/hypercall.c vmm/hc_protect.c $(EPT_SRCS) $(PAGEFILE_SRCS)
-CHECK_vmm_devices_LIBS := $(PAGEFILE_LIBS) $(EPT_LIBS)
+	vmm/p9.c vmm/p9fs.c vmm/p9ops.c vmm/hypercall.c vmm/hc_protect.c vmm/hvci.c vmm/module.c \
+	vmm/hash.c $(EPT_SRCS) $(PAGEFILE_SRCS)
+CHECK_vmm_devices_LIBS := $(PAGEFILE_LIBS) $(EPT_LIBS) $(HASH_LIBS)
 CHECK_host_SRCS := tests/unit/test_host.c host/size.c host/winargs.c host/pe.c host/runblock.c \
 	host/json.c host/names.c
 

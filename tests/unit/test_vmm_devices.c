@@ -64,6 +64,50 @@ bool violation_plain(struct vm *m, struct vcpu *v, enum ept_rule rule, enum ept_
 	return true;
 }
 
+bool violation(struct vm *m, struct vcpu *v, struct ept_violation *r)
+{
+	(void)m;
+	(void)v;
+	(void)r;
+	return true;
+}
+
+struct ept_regs vcpu_regs(const struct vcpu *v)
+{
+	(void)v;
+	return (struct ept_regs){0};
+}
+
+void vm_set_crash(struct vm *m, enum vm_end end, const char *fmt, ...)
+{
+	(void)m;
+	(void)end;
+	(void)fmt;
+}
+
+void world_stop(struct vcpu *v)
+{
+	(void)v;
+}
+
+void world_resume(struct vcpu *v)
+{
+	(void)v;
+}
+
+bool protect_is_protected(void *arg, gpa_t gpa, uint64_t bytes)
+{
+	const struct protect *p = arg;
+
+	for (gpa_t at = gpa; at < gpa + bytes; at += NTMM_PAGE_SIZE) {
+		const struct ept_arena *a = ept_find(p->memory.map, at);
+
+		if (a && ept_is_protected(a))
+			return true;
+	}
+	return false;
+}
+
 void vm_warn(struct vm *v, const char *fmt, ...)
 {
 	va_list ap;
@@ -163,6 +207,7 @@ static void teardown(void)
 	pagefile_close(pf);
 	loop_destroy(&vm->loop);
 	free(vm->ram.base);
+	hvci_destroy(vm);
 	free(vm->prot);
 	free(vm->pci);
 	free(vm);
@@ -906,6 +951,67 @@ static uint64_t any_argument(uint64_t *s)
 	}
 }
 
+#define POOL	   0x280000ull
+#define POOL_PAGES 16u
+
+/* A machine at level hvci whose page tables are empty, but for their root. */
+static void enter_hvci(void)
+{
+	struct protect *p = vm->prot;
+	struct table_refusal no;
+
+	p->config.level = vm->config.protection.level = LEVEL_HVCI;
+	rules_default(&p->config.rules, LEVEL_HVCI);
+	pthread_mutex_init(&p->table_lock, NULL);
+	p->table_pool = (struct gpa_range){POOL, POOL + POOL_PAGES * 4096};
+	ck_assert_int_eq(ept_carve(&vm->ram.map, p->table_pool, EPT_TABLES, EPT_R, 0), 0);
+	ck_assert_int_eq(hvci_start(vm, &err), 0);
+	memset(vm->ram.base + POOL, 0, POOL_PAGES * 4096);
+	*(uint64_t *)(void *)(vm->ram.base + POOL + 256 * 8) = POOL + 4096 + 3;
+	ck_assert_int_eq(tables_system_root(&p->tables, POOL), 0);
+	ck_assert_int_eq(tables_enter(&p->tables, &no), 0);
+}
+
+/* An entry, mostly one that could be. */
+static uint64_t any_entry(uint64_t *s)
+{
+	uint64_t r = xorshift(s);
+	uint64_t page =
+	    r & 1 ? POOL + (r >> 8) % POOL_PAGES * 4096 : (r >> 8) % RAM_BYTES & ~4095ull;
+
+	return page | (r >> 40 & 0x87) | (r >> 60 & 1) << 63 | (r >> 61 ? 1 : 0);
+}
+
+/* Whatever was asked for: no table says what the rules forbid. */
+static unsigned check_entries(void)
+{
+	const struct ept_tables *t = &vm->prot->tables;
+	unsigned present = 0;
+
+	for (unsigned i = 0; i < POOL_PAGES; i++)
+		for (unsigned k = 0; k < 512; k++) {
+			uint64_t e = ((uint64_t *)(void *)(vm->ram.base + POOL + i * 4096))[k];
+			bool user = t->page[i].kind <= TABLE_USER1;
+			bool leaf = t->page[i].kind == TABLE_USER1 ||
+				    t->page[i].kind == TABLE_KERNEL1 ||
+				    (t->page[i].kind != TABLE_ROOT && e & PT_LARGE);
+
+			if (!(e & PT_PRESENT))
+				continue;
+			present++;
+			ck_assert_uint_ne(t->page[i].kind, TABLE_NONE);
+			if (leaf && e & PT_WRITE)
+				ck_assert(!protect_is_protected(vm->prot, e & PT_FRAME, 4096));
+			if (leaf && !user)
+				ck_assert(e & PT_NX && !(e & PT_USER));
+			if (leaf && user)
+				ck_assert(e & PT_USER);
+			if (!leaf)
+				ck_assert((e & PT_FRAME) - POOL < POOL_PAGES * 4096);
+		}
+	return present;
+}
+
 START_TEST(random_hypercalls_change_nothing_else)
 {
 	uint8_t *sealed = vm->ram.base + NTMM_KDP_GPA;
@@ -914,6 +1020,7 @@ START_TEST(random_hypercalls_change_nothing_else)
 
 	memset(sealed, 0xa5, SEALED);
 	kdp_seal(&vm->prot->kdp);
+	enter_hvci();
 	for (unsigned i = 0; i < RANDOM_CALLS / 4; i++) {
 		struct kvm_run run = {0};
 		struct vcpu v = {.vm = vm, .run = &run};
@@ -939,7 +1046,23 @@ START_TEST(random_hypercalls_change_nothing_else)
 			c->bytes = any_argument(&s);
 			r->rdi = DATA;
 		}
-		goes_on = hypercall(&v);
+		if (r->rax == NTMM_HC_PTE && i % 8) {
+			r->rdi = POOL + xorshift(&s) % (POOL_PAGES * 512) * 8;
+			r->rsi = ~0ull;
+			r->r8 = any_entry(&s);
+		}
+		if (r->rax == NTMM_HC_PTES && i % 8) {
+			struct ntmm_pte *e = (void *)(vm->ram.base + DATA);
+
+			r->rdi = DATA;
+			r->rsi = 1 + i % 3;
+			for (unsigned k = 0; k < 3; k++)
+				e[k] =
+				    (struct ntmm_pte){POOL + xorshift(&s) % (POOL_PAGES * 512) * 8,
+						      ~0ull, any_entry(&s), 0};
+		}
+		if (!hvci_call(&v, &goes_on))
+			goes_on = hypercall(&v);
 		ended += !goes_on;
 		succeeded += goes_on && (int64_t)r->rax >= 0;
 	}
@@ -948,6 +1071,7 @@ START_TEST(random_hypercalls_change_nothing_else)
 	for (unsigned i = 0; i < SEALED; i++)
 		ck_assert_uint_eq(sealed[i], 0xa5);
 	ck_assert(ept_check(&vm->ram.map));
+	ck_assert_uint_gt(check_entries(), 200);
 }
 END_TEST
 
