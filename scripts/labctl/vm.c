@@ -109,7 +109,7 @@ static void add_machine(struct args *a, const struct lab_options *o, unsigned po
 	add(a, "%s/initrd", o->home);
 	add(a, "-append");
 	add(a,
-	    "console=ttyS0 quiet loglevel=3 panic=-1 mitigations=off random.trust_cpu=on "
+	    "console=ttyS0 quiet loglevel=4 panic=-1 mitigations=off random.trust_cpu=on "
 	    "tsc=reliable no_timer_check clearcpuid=rep_good%s init_on_alloc=0 "
 	    "cgroup_disable=memory randomize_kstack_offset=off "
 	    "transparent_hugepage=never " /* with large pages of guest RAM it was seen to hang */
