@@ -8,7 +8,7 @@ VMM_SRCS := vmm/boot.c vmm/bus.c vmm/cpuid.c vmm/elf.c vmm/exit.c vmm/hypercall.
 	vmm/vm.c vmm/protect.c vmm/violate.c vmm/integrity.c vmm/hc_protect.c vmm/hvci.c vmm/module.c vmm/hash.c
 VMM_ASM := vmm/probe_guest.S
 HOST_SRCS := host/approve.c host/cmd_run.c host/crash.c host/doctor.c host/events.c host/json.c host/lab.c host/main.c \
-	host/names.c host/options.c host/pe.c host/policy.c host/policytest.c host/report.c host/runblock.c host/size.c \
+	host/names.c host/options.c host/pe.c host/policy.c host/policytest.c host/policytable.c host/report.c host/runblock.c host/size.c \
 	host/tempdir.c host/winargs.c
 
 HOST_C_OBJS := $(patsubst %.c,$(B)/obj/%.o,$(EPT_SRCS) $(VMM_SRCS) $(HOST_SRCS))

@@ -3,6 +3,7 @@
  *
  *   policy.c      reading and checking a file (YAML)
  *   policytest.c  running its attacks, comparing, telling the outcome
+ *   policytable.c what came of each attack at each level, as a table
  *
  * A file:
  *
@@ -58,5 +59,10 @@ struct policy {
 int policy_load(const char *path, struct policy *p);
 void policy_free(struct policy *p);
 const char *outcome_name(enum policy_outcome outcome);
+
+/* policytable.c. `seen` lives on. */
+struct policy_table *table_new(void); /* free() it */
+void table_note(struct policy_table *t, enum ept_level level, const char *attack, const char *seen);
+bool table_write(const struct policy_table *t, const char *path);
 
 #endif

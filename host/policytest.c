@@ -24,6 +24,7 @@ struct totals {
 	unsigned passed, failed;
 	FILE *junit;
 	bool tap;
+	struct policy_table *table; /* NULL: not asked for */
 };
 
 struct outcome_run {
@@ -249,6 +250,21 @@ static void judge(const struct policy_attack *a, const struct outcome_run *o, st
 		}
 }
 
+/* What was seen of an attack, in the words of the table; NULL: nothing. */
+static const char *seen_of(const struct policy_attack *a, const struct outcome_run *o)
+{
+	if (!said(o->out, a->name, "begins"))
+		return NULL;
+	if (said(o->out, a->name, outcome_name(ATTACK_REFUSED)))
+		return "prevented";
+	if (!said(o->out, a->name, outcome_name(ATTACK_SUCCEEDED)))
+		return "ends";
+	for (unsigned k = 0; k < o->nevents; k++)
+		if (event_of(&o->event[k], a->name))
+			return "detected";
+	return "succeeds";
+}
+
 static void xml(FILE *f, const char *s)
 {
 	for (; *s; s++)
@@ -309,6 +325,9 @@ static int test_policy(const struct policy *p, struct totals *t)
 		why = (struct text){0};
 		judge(&p->attack[i], &o, &why);
 		result(t, p, p->attack[i].name, why.data);
+		if (t->table && seen_of(&p->attack[i], &o))
+			table_note(t->table, p->protection.level, p->attack[i].name,
+				   seen_of(&p->attack[i], &o));
 	}
 	text_free(&why);
 	why = (struct text){0};
@@ -335,10 +354,11 @@ static int test_policy(const struct policy *p, struct totals *t)
 
 const char policy_help[] =
     "usage: ntmm policy check FILE...\n"
-    "       ntmm policy test [--junit OUT] [--tap] FILE|DIR...\n\n"
+    "       ntmm policy test [--junit OUT] [--tap] [--table OUT] FILE|DIR...\n\n"
     "check reads policy files and tells what is wrong, with line and column. test runs the\n"
     "attacks of each in a machine of its own and compares what happens with what the policy\n"
-    "expects. Exit status 0: all as expected; 1: not; 2: bad files. The format is in the manual\n"
+    "expects; --table writes what was seen of each attack at each level. Exit status 0: all as "
+    "expected; 1: not; 2: bad files. The format is in the manual\n"
     "page ntmm(1).\n";
 
 static int test_all(char **files, unsigned n, struct totals *t)
@@ -374,7 +394,7 @@ static int check_all(char **files, unsigned n)
 }
 
 /* All in one lab. Returns a status, or -1: this host's KVM will do. */
-static int maybe_lab(int argc, char **argv, const char *junit)
+static int maybe_lab(int argc, char **argv, bool writes)
 {
 	char self[PATH_MAX], cwd[PATH_MAX], why[320], **args;
 	ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
@@ -392,7 +412,7 @@ static int maybe_lab(int argc, char **argv, const char *junit)
 		return complain(STATUS_HOST, "the lab cannot be used: %s", strerror(errno));
 	}
 	self[len] = 0;
-	if (junit) {
+	if (writes) {
 		args[n++] = "--rw";
 		args[n++] = cwd;
 	}
@@ -410,7 +430,7 @@ int cmd_policy(int argc, char **argv)
 	bool check = argc > 1 && strcmp(argv[1], "check") == 0;
 	char *files[MAX_FILES];
 	struct totals t = {0};
-	const char *junit = NULL;
+	const char *junit = NULL, *table = NULL;
 	unsigned n = 0;
 	int i = 2, status = 0;
 
@@ -421,6 +441,8 @@ int cmd_policy(int argc, char **argv)
 			t.tap = true;
 		else if (strcmp(argv[i], "--junit") == 0 && i + 1 < argc)
 			junit = argv[++i];
+		else if (strcmp(argv[i], "--table") == 0 && i + 1 < argc)
+			table = argv[++i];
 		else
 			return complain(STATUS_USAGE, "no option `%s`; see `ntmm help policy`",
 					argv[i]);
@@ -432,7 +454,7 @@ int cmd_policy(int argc, char **argv)
 		return status;
 	if (check)
 		return check_all(argv + 2, (unsigned)argc - 2);
-	status = maybe_lab(argc, argv, junit);
+	status = maybe_lab(argc, argv, junit || table);
 	if (status >= 0)
 		return status; /* NOLINT(clang-analyzer-unix.Malloc): the process ends */
 	if (junit) {
@@ -442,7 +464,11 @@ int cmd_policy(int argc, char **argv)
 		fputs("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"policies\">\n",
 		      t.junit);
 	}
+	t.table = table ? table_new() : NULL;
 	status = test_all(files, n, &t);
+	if (t.table && !table_write(t.table, table))
+		status = complain(STATUS_USAGE, "%s: %s", table, strerror(errno));
+	free(t.table);
 	if (t.junit) {
 		fputs("</testsuite>\n", t.junit);
 		fclose(t.junit);

@@ -25,7 +25,7 @@ policy 'level: kdp\nattacks: [{run: pat, outcome: refused, events: [msr refuse]}
 run "$ntmm" policy check p.yaml
 verdict "a good policy" all status_is 0 -- out_has 'ok: level kdp, 1 attacks'
 
-limit=700 run "$ntmm" policy test --tap "$root/tests/policies"
+limit=700 run "$ntmm" policy test --tap --table table.md "$root/tests/policies"
 tests=$(grep -E '^(not )?ok ' <<<"$out")
 while read -r line; do
 	case $line in
@@ -34,6 +34,10 @@ while read -r line; do
 	esac
 done <<<"$tests"
 verdict "all policies were run" all [ -n "$tests" ] -- status_is 0
+
+verdict "the README's table of attacks is that of this run" \
+	diff <(sed -n '/^| attack |/,/^$/p' "$root/README.md" | grep '^|') table.md
+verdict "every attack at off succeeds" [ -z "$(awk -F'|' 'NR > 2 && $3 !~ /succeeds|ends/ && $3 !~ /^ *$/' table.md)" ]
 
 cat >events.json <<'END'
 {"time_ms":12.5,"cpu":1,"rule":"text","action":"refuse","access":"write","gpa":"0x200000","va":"0xfffff80000200000","bytes":8,"value":"0x5a","rip":"0xfffff80000201000","symbol":"store_q+0x0","instruction":"mov [rdi], rsi","cr3":"0x1000","pid":4,"process":"a.exe","repeated":2}
