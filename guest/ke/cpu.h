@@ -76,7 +76,7 @@ enum vector {
 	VEC_MC = 18,
 	VEC_XM = 19,
 	VEC_FASTFAIL = 0x29,
-	VEC_SETTLE = 0x3f, /* does nothing (trap.S) */
+	VEC_SETTLE = 0x3e, /* does nothing (trap.S) */
 	VEC_DEVICE_FIRST = 0x40,
 	VEC_DEVICE_LAST = 0xdf,
 	VEC_TIMER = 0xe0,

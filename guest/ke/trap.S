@@ -74,7 +74,7 @@ trap_stubs_settled:
 	.set v, 0
 	.rept 256
 	.align 16
-	int $0x3f /* VEC_SETTLE */
+	int $0x3e /* VEC_SETTLE */
 	push $0
 	pushq $v
 	jmp settled
