@@ -2,7 +2,7 @@
 EPT_SRCS := ept/map.c ept/walk.c ept/insn.c ept/rules.c ept/kdp.c ept/vault.c ept/scan.c ept/tables.c ept/gadget.c ept/module.c
 EPT_LIBS := -lZydis -lxxhash
 HASH_LIBS := -lcrypto
-VMM_SRCS := vmm/boot.c vmm/bus.c vmm/cpuid.c vmm/elf.c vmm/exit.c vmm/hypercall.c vmm/loop.c \
+VMM_SRCS := vmm/boot.c vmm/bus.c vmm/cpuid.c vmm/elf.c vmm/exit.c vmm/hypercall.c vmm/loop.c vmm/memory.c \
 	vmm/msi.c vmm/p9.c vmm/p9fs.c vmm/p9ops.c vmm/pci.c vmm/probe.c vmm/sandbox.c vmm/serial.c vmm/vcpu.c \
 	vmm/virtio_9p.c vmm/virtio_blk.c vmm/virtio_console.c vmm/virtio_pci.c vmm/virtqueue.c \
 	vmm/vm.c vmm/protect.c vmm/violate.c vmm/integrity.c vmm/hc_protect.c vmm/hvci.c vmm/module.c vmm/hash.c

@@ -114,6 +114,11 @@ __attribute__((format(printf, 2, 3))) void vm_warn(struct vm *vm, const char *fm
 int boot_layout(struct vm *vm, struct vm_error *err);
 int boot_load(struct vm *vm, gpa_t *start_info, struct vm_error *err);
 
+/* memory.c */
+int memory_map(struct vm *vm, struct vm_error *err);
+/* How much of guest RAM the host has in memory, and in what pages. */
+void memory_measure(const struct vm *vm, struct vm_stats *stats);
+
 /* cpuid.c */
 /* Are we on a processor that QEMU translates? Its hypervisor leaf says so. */
 bool cpu_is_emulated(void);

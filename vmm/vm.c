@@ -26,13 +26,8 @@
 #include "vmm/protect.h"
 #include "vmm/virtio.h"
 
-#define TSS_GPA	       0xfffbd000ul /* three pages that Intel's KVM needs; no RAM is there */
-#define IDENTITY_GPA   0xfffbc000ul
-#define COLLAPSE_SHARE 8u /* of the free memory */
-#ifndef MADV_COLLAPSE
-#define MADV_COLLAPSE 25
-#endif
-#define HUGE_PAGE ((uint64_t)NTMM_LARGE_PAGE)
+#define TSS_GPA	     0xfffbd000ul /* three pages that Intel's KVM needs; no RAM is there */
+#define IDENTITY_GPA 0xfffbc000ul
 
 int vm_fail(struct vm_error *err, int code, const char *fmt, ...)
 {
@@ -135,98 +130,6 @@ static int open_kvm(struct vm *vm, struct vm_error *err)
 	return 0;
 }
 
-static uint64_t free_hugepages(void)
-{
-	FILE *f = fopen("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages", "re");
-	uint64_t n = 0;
-
-	if (!f)
-		return 0;
-	if (fscanf(f, "%" SCNu64, &n) != 1)
-		n = 0;
-	fclose(f);
-	return n;
-}
-
-/* Maps the memory file at a 2 MB boundary, so that large host pages can back large guest pages. */
-static void *map_aligned(int fd, uint64_t size)
-{
-	uint8_t *area = mmap(NULL, size + HUGE_PAGE, PROT_NONE,
-			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	uint8_t *base;
-
-	if (area == MAP_FAILED)
-		return NULL;
-	base = (uint8_t *)(((uintptr_t)area + HUGE_PAGE - 1) & ~(uintptr_t)(HUGE_PAGE - 1));
-	if (base > area)
-		munmap(area, (size_t)(base - area));
-	if (area + HUGE_PAGE > base)
-		munmap(base + size, (size_t)(area + HUGE_PAGE - base));
-	if (mmap(base, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED | MAP_NORESERVE, fd,
-		 0) == MAP_FAILED) {
-		munmap(base, size);
-		return NULL;
-	}
-	return base;
-}
-
-/*
- * Large pages for it. For files in memory the kernel gives them by itself only where the
- * administrator has set shmem_enabled to "advise" or "always"; elsewhere they can be asked for
- * (MADV_COLLAPSE, Linux 6.1), which takes all of the memory at once: that is done while it is a
- * small part of what is free. On an emulated processor they gain nothing.
- */
-static void ask_for_large_pages(const struct vm *vm)
-{
-	const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
-	const uint64_t free = (uint64_t)sysconf(_SC_AVPHYS_PAGES) * page;
-	char allowed[80] = "";
-	FILE *f = fopen("/sys/kernel/mm/transparent_hugepage/shmem_enabled", "re");
-
-	madvise(vm->ram.base, vm->ram.size, MADV_HUGEPAGE);
-	if (!f)
-		return;
-	if (fgets(allowed, sizeof(allowed), f) && strstr(allowed, "[never]") &&
-	    vm->ram.size <= free / COLLAPSE_SHARE && !cpu_is_emulated())
-		madvise(vm->ram.base, vm->ram.size, MADV_COLLAPSE);
-	fclose(f);
-}
-
-static int map_memory(struct vm *vm, struct vm_error *err)
-{
-	uint64_t size = vm->config.memory;
-
-	vm->ram.size = size;
-	if (size % HUGE_PAGE == 0 && free_hugepages() >= size / HUGE_PAGE) {
-		int flags = MFD_CLOEXEC | MFD_HUGETLB | MFD_HUGE_2MB;
-
-		vm->mem_fd = memfd_create("ntmm-ram", (unsigned)flags);
-		if (vm->mem_fd >= 0 && ftruncate(vm->mem_fd, (off_t)size) == 0) {
-			/* Without MAP_NORESERVE the pages are ours or the call fails. */
-			vm->ram.base =
-			    mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, vm->mem_fd, 0);
-			if (vm->ram.base != MAP_FAILED) {
-				return 0;
-			}
-		}
-		vm->ram.base = NULL;
-		if (vm->mem_fd >= 0)
-			close(vm->mem_fd);
-	}
-	vm->mem_fd = memfd_create("ntmm-ram", MFD_CLOEXEC);
-	if (vm->mem_fd < 0 || ftruncate(vm->mem_fd, (off_t)size) < 0)
-		return vm_fail(err, -errno, "no memory file of %" PRIu64 " MB can be made: %s",
-			       size >> 20, strerror(errno));
-	vm->ram.base = map_aligned(vm->mem_fd, size);
-	if (!vm->ram.base)
-		return vm_fail(err, -ENOMEM, "%" PRIu64 " MB of memory cannot be mapped: %s",
-			       size >> 20, strerror(errno));
-	ask_for_large_pages(vm);
-	madvise(vm->ram.base, size, MADV_DONTDUMP);
-	madvise(vm->ram.base, size, MADV_DONTFORK);
-	return 0;
-}
-
 /* One slot for each arena the guest may at least read. */
 static int make_slots(struct vm *vm, struct vm_error *err)
 {
@@ -320,7 +223,7 @@ int vm_create(const struct vm_config *config, struct vm **out, struct vm_error *
 	    (r = elf_parse(config->kernel, config->kernel_size, config->kernel_name, &vm->kernel,
 			   err)) < 0 ||
 	    (r = boot_layout(vm, err)) < 0 || (r = open_kvm(vm, err)) < 0 ||
-	    (r = map_memory(vm, err)) < 0 || (r = boot_load(vm, &info, err)) < 0 ||
+	    (r = memory_map(vm, err)) < 0 || (r = boot_load(vm, &info, err)) < 0 ||
 	    (r = make_slots(vm, err)) < 0 || (r = make_irqchip(vm, err)) < 0 ||
 	    (r = make_devices(vm, err)) < 0)
 		goto fail;
@@ -498,35 +401,6 @@ int vm_run(struct vm *vm, struct vm_result *result, struct vm_error *err)
 
 /* ---- what is known afterwards ---- */
 
-/* How much of guest RAM the host has in memory, from the mapping's entry in smaps. */
-static void measure_ram(const struct vm *vm, struct vm_stats *stats)
-{
-	const struct {
-		const char *format;
-		uint64_t *sum;
-	} rows[] = {{"Rss: %" SCNu64, &stats->ram_resident},
-		    {"ShmemPmdMapped: %" SCNu64, &stats->ram_thp},
-		    {"Shared_Hugetlb: %" SCNu64, &stats->ram_hugetlb},
-		    {"Private_Hugetlb: %" SCNu64, &stats->ram_hugetlb}};
-	FILE *f = fopen("/proc/self/smaps", "re");
-	bool ours = false;
-	char line[512];
-
-	while (f && fgets(line, sizeof(line), f)) {
-		uint64_t a, b;
-
-		if (sscanf(line, "%" SCNx64 "-%" SCNx64 " ", &a, &b) == 2)
-			ours = a >= (uintptr_t)vm->ram.base &&
-			       b <= (uintptr_t)vm->ram.base + vm->ram.size;
-		for (size_t i = 0; ours && i < sizeof(rows) / sizeof(rows[0]); i++)
-			if (sscanf(line, rows[i].format, &a) == 1)
-				*rows[i].sum += a << 10;
-	}
-	if (f)
-		fclose(f);
-	stats->ram_resident += stats->ram_hugetlb; /* Rss leaves it out */
-}
-
 void vm_get_stats(struct vm *vm, struct vm_stats *stats)
 {
 	*stats = vm->stats;
@@ -535,7 +409,7 @@ void vm_get_stats(struct vm *vm, struct vm_stats *stats)
 	stats->violations = vm->prot->violations;
 	stats->table_changes = vm->prot->table_changes;
 	stats->cr3_loads = vm->prot->cr3_loads;
-	measure_ram(vm, stats);
+	memory_measure(vm, stats);
 	for (unsigned i = 0; i < vm->nvcpus; i++)
 		for (unsigned k = 0; k < VM_MAX_EXIT_REASONS; k++) {
 			stats->exits[k] += vm->vcpu[i].exits[k];
