@@ -3,6 +3,7 @@
 #include "guest/ke/types.h"
 #include "guest/ke/status.h"
 #include "guest/ke/syscall.h"
+#include "guest/abi/counters.h"
 
 #define SYSCALL(name, args)                                  \
 	__attribute__((weak)) NTSYSCALL NTSTATUS name(void); \
@@ -22,5 +23,6 @@ const struct {
 #include "guest/include/syscalls.def"
 #undef SYSCALL
 };
+_Static_assert(offsetof(struct ntmm_counters, syscalls) == 280, "trap.S counts there");
 const u32 syscall_count = ARRAY_SIZE(syscall_table);
 u32 syscall_smap; /* whether STAC and CLAC are there; trap.S */

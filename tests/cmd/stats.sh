@@ -29,6 +29,7 @@ verdict "pages went out" at_least "$(value stats.json pages_out)" 8000
 verdict "pages came in" at_least "$(value stats.json pages_in)" 8000
 verdict "demand-zero faults are counted" at_least "$(value stats.json faults_demand_zero)" 16000
 verdict "hard faults are counted" at_least "$(value stats.json faults_hard)" 500
+verdict "system calls are counted" at_least "$(value stats.json syscalls)" 20
 verdict "nothing is left committed beyond the limit" \
 	at_least "$(value stats.json commit_limit)" "$(value stats.json commit_peak)"
 
