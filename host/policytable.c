@@ -1,7 +1,7 @@
 /*
  * What came of each attack at each level, as a table in Markdown: made from what a test run has
- * seen, not from what its policies say. Policies with actions of
- * their own are left out; of several of one level, the first that runs an attack counts.
+ * seen, not from what its policies say. Policies that change what rules do that prevent are left
+ * out; of several of one level, the first that runs an attack counts.
  *
  *   succeeds    it happened, and no event tells of it
  *   detected    it happened, and an event tells of it
