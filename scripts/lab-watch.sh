@@ -29,7 +29,7 @@ lab_failed() {
 # QEMU 7.2's SVM has been seen to save the outer kernel's registers in place of the guest's: RIP is then
 # an address of that kernel, and the page tables are not in the machine's memory. What the machine does
 # with them may also be a triple fault, which cannot be told from one of our kernel's own making: both
-# are said, and done again once.
+# are said, and done again.
 lab_lost() { # NAME FILE
 	[ $lab_watched = yes ] && grep -qE 'page tables outside its memory|triple fault' "$2" || return 1
 	grep -E 'page tables outside its memory|triple fault' "$2" | sed "s/^/# $1: once more: /"

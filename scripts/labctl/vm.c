@@ -36,8 +36,6 @@
 /* Each CMPXCHG16B of the kernel's allocator would halt all other processors in QEMU's translation.
  */
 #define NO_CMPXCHG16B ",cx16"
-/* QEMU's VMRUN may lose an interrupt that comes at that moment. A periodic tick comes again. */
-#define PERIODIC_TICK "nohz=off highres=off "
 
 struct args {
 	char *v[MAX_ARGS];
@@ -114,10 +112,9 @@ static void add_machine(struct args *a, const struct lab_options *o, unsigned po
 	    "console=ttyS0 quiet loglevel=4 panic=-1 mitigations=off random.trust_cpu=on "
 	    "tsc=reliable no_timer_check clearcpuid=rep_good%s init_on_alloc=0 "
 	    "cgroup_disable=memory randomize_kstack_offset=off "
-	    "%s"
 	    "transparent_hugepage=never " /* with large pages of guest RAM it was seen to hang */
 	    "lab.ports=%u lab.idle=%u",
-	    o->icount ? "" : NO_CMPXCHG16B, o->icount ? "" : PERIODIC_TICK, ports, idle);
+	    o->icount ? "" : NO_CMPXCHG16B, ports, idle);
 	add_share(a, "loose", ",readonly=on");
 	add_share(a, "fresh", ",readonly=on");
 	add_share(a, "rw", "");
