@@ -1,13 +1,15 @@
 /*
  * What the first process of a small Linux with KVM does before anything else: the kernel's file
- * systems, the modules of /modules/list in that order, and how guest RAM is backed. Both legs of
- * the lab begin with it. What fails is said on standard error, and the rest goes on.
+ * systems, the modules of /modules/list in that order, and a machine that is never run. Both legs
+ * of the lab begin with it. What fails is said on standard error, and the rest goes on.
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/kvm.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -44,6 +46,24 @@ static void load_modules(void)
 		fclose(list);
 }
 
+/*
+ * Linux writes into its own code when the first machine is made and when the last one goes
+ * (preempt_notifier_key, of the scheduler), and when the first virtual processor's APIC is disabled
+ * or the last one's enabled (apic_sw_disabled, of KVM). QEMU before 8.1 may translate such code
+ * while another processor writes it, and keeps the mixture: the lab then loops at a breakpoint that
+ * is not there, or runs something else. A machine with one processor that never runs keeps both
+ * switches where they are. Its descriptors live as long as the lab.
+ */
+static void keep_code_still(void)
+{
+	int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	int vm = kvm < 0 ? -1 : ioctl(kvm, KVM_CREATE_VM, 0);
+	if (vm < 0 || ioctl(vm, KVM_CREATE_IRQCHIP, 0) < 0 || ioctl(vm, KVM_CREATE_VCPU, 0) < 0)
+		machine_say("cannot keep a machine of", "/dev/kvm");
+	if (kvm >= 0)
+		close(kvm);
+}
+
 void machine_set_up(void)
 {
 	machine_mount("none", "/dev", "devtmpfs", 0, NULL);
@@ -62,4 +82,5 @@ void machine_set_up(void)
 	symlink("/proc/self/fd/2", "/dev/stderr");
 	load_modules();
 	chmod("/dev/kvm", 0666);
+	keep_code_still();
 }
