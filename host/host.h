@@ -87,7 +87,7 @@ struct run_options {
 	struct vm_protection protection;
 	const char *events; /* file; NULL: standard error, as text */
 	const char *policy;
-	bool test_faults, quiet, no_sandbox;
+	bool test_faults, memory_compression, quiet, no_sandbox;
 	const char *program;
 	int nargs;
 	char **args; /* the program's own, without its name */

@@ -27,6 +27,7 @@ const char run_help[] =
     "  --timeout SECONDS        end the machine after this time, with status 124\n"
     "  --stats[=json[:FILE]]    at the end, what the memory manager and the machine did\n"
     "  --aslr SEED|off          address-space layout randomization; --aslr-seed N is the same\n"
+    "  --memory-compression     pages are compressed in memory before a pagefile is used\n"
     "  --largeaddress 8tb       Windows 8's user address space in place of 128 TB\n"
     "  --vbs off|text|kdp|hvci  what the host keeps a kernel that was taken over from doing\n"
     "                           (default text; see docs/threat-model.md)\n"
@@ -241,6 +242,7 @@ static int opt_policy(struct run_options *o, const char *v)
 }
 
 FLAG_OPTION(test_faults)
+FLAG_OPTION(memory_compression)
 FLAG_OPTION(quiet)
 FLAG_OPTION(no_sandbox)
 
@@ -260,6 +262,7 @@ static const struct {
     {"--stats", MAYBE, opt_stats},
     {"--aslr", VALUE, opt_aslr},
     {"--aslr-seed", VALUE, opt_aslr},
+    {"--memory-compression", NOTHING, opt_memory_compression},
     {"--largeaddress", VALUE, opt_largeaddress},
     {"--kernel", VALUE, opt_kernel},
     {"--system", VALUE, opt_system_dir},

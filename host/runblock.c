@@ -117,6 +117,8 @@ int runblock_build(const struct runblock_input *in, struct text *t)
 		entry(t, "debug", o->debug);
 	if (o->largeaddress)
 		entry(t, "largeaddress", o->largeaddress);
+	if (o->memory_compression)
+		entry(t, "compression", "on");
 	end_entry(t);
 	if (t->failed)
 		return -ENOMEM;

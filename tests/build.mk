@@ -3,7 +3,7 @@
 # --- Native tests: one program a suite, built with ASan and UBSan -------------------------------
 # To add one: its name here, and CHECK_name_SRCS below (tests/unit/test_name.c has
 # `Suite *name_suite(void)`; also name what it tests). Optional: CHECK_name_CFLAGS, CHECK_name_LIBS.
-CHECK_SUITES := pagefile vadtree pfslots pe ob io virtqueue ept protect tables module vmm_queue vmm_elf vmm_pci vmm_p9 vmm_devices host
+CHECK_SUITES := pagefile vadtree pfslots xpress pe ob io virtqueue ept protect tables module vmm_queue vmm_elf vmm_pci vmm_p9 vmm_devices host
 
 CHECK_pagefile_SRCS := tests/unit/test_pagefile.c $(PAGEFILE_SRCS)
 CHECK_pagefile_LIBS := $(PAGEFILE_LIBS)
@@ -13,6 +13,7 @@ CHECK_pe_SRCS := tests/unit/test_pe.c guest/mm/pe.c guest/mm/pe_reloc.c guest/mm
 CHECK_ob_SRCS := tests/unit/test_ob.c guest/ob/attributes.c guest/ob/calls.c guest/ob/handle.c \
 	guest/ob/name.c guest/ob/object.c
 CHECK_pfslots_SRCS := tests/unit/test_pfslots.c guest/mm/pfslots.c
+CHECK_xpress_SRCS := tests/unit/test_xpress.c guest/rtl/xpress.c
 CHECK_io_SRCS := tests/unit/test_io.c guest/io/names.c guest/io/path.c guest/io/p9wire.c
 CHECK_virtqueue_SRCS := tests/unit/test_virtqueue.c guest/io/virtqueue.c
 
@@ -68,7 +69,7 @@ GUEST_C := hello imports args exitcode stdin_echo crash guardpage demand_zero pr
 # The memory calls of ntdll.dll itself:
 GUEST_VM := huge_pages vm_extended large_pages awe vm_lock vm_copy write_watch vm_advice working_set large_sections vm_fuzz vm_fuzz_shared vm_stack vm_calls aslr seh vm_counters
 GUEST_C += $(GUEST_VM)
-GUEST_C += spin files pipes pipes_async pool
+GUEST_C += store spin files pipes pipes_async pool
 # Processes and jobs:
 GUEST_PROC := proc_create proc_info proc_memory proc_job proc_many proc_orphan proc_stress
 GUEST_C += $(GUEST_PROC)

@@ -45,6 +45,13 @@
 	X(commit_peak,         "highest commit_total")                                  \
 	X(pagefile_total,      "pagefile pages there are")                              \
 	X(pagefile_used,       "pagefile pages in use")                                 \
+	X(store_frames,        "memory pages that hold compressed pages")               \
+	X(store_pages,         "compressed pages in them")                              \
+	X(store_bytes,         "bytes these are compressed to")                         \
+	X(store_stored,        "pages compressed in place of a write")                  \
+	X(store_refused,       "pages that did not shrink, or had no room")             \
+	X(store_reads,         "faults on compressed pages")                            \
+	X(store_moved,         "compressed pages moved on to a pagefile")               \
 	X(pool_bytes,          "kernel pool bytes in use")                              \
 	X(large_pages,         "2 MB pages mapped by programs")                         \
 	X(huge_pages,          "1 GB pages mapped by programs")                         \

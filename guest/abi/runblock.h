@@ -17,6 +17,7 @@
  *   aslr=SEED|off             address-space layout randomization
  *   time=UNIX_NANOSECONDS     wall-clock time at start
  *   debug=KEYWORDS            comma separated: pfncheck (check the database at exit), verbose
+ *   compression=on            modified pages are compressed in memory before pagefiles are used
  *   largeaddress=8tb          Windows 8's 8 TB user partition in place of 128 TB
  */
 #ifndef NTMM_ABI_RUNBLOCK_H

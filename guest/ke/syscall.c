@@ -23,6 +23,6 @@ const struct {
 #include "guest/include/syscalls.def"
 #undef SYSCALL
 };
-_Static_assert(offsetof(struct ntmm_counters, syscalls) == 280, "trap.S counts there");
+_Static_assert(offsetof(struct ntmm_counters, syscalls) == 336, "trap.S counts there");
 const u32 syscall_count = ARRAY_SIZE(syscall_table);
 u32 syscall_smap; /* whether STAC and CLAC are there; trap.S */

@@ -136,7 +136,7 @@ syscall_entry:
 	pushq $256 /* vector: none */
 	SAVE_REGS
 	sti
-	lock incq MmCounters+280(%rip) /* .syscalls */
+	lock incq MmCounters+336(%rip) /* .syscalls */
 	mov %rsp, %rbx /* frame */
 	cld
 	cmp syscall_count(%rip), %eax

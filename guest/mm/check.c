@@ -4,7 +4,7 @@
  * it; the counts agree with the tables; no slot has two owners. Runs under F, so nothing moves
  * meanwhile but dirty bits.
  */
-#include "guest/mm/mi.h"
+#include "guest/mm/store.h"
 
 static u64 errors;
 
@@ -12,6 +12,12 @@ static void wrong(const char *what, u64 a, u64 b, u64 c)
 {
 	if (errors++ < 20)
 		dbg_print("pfncheck: %s: %lx %lx %lx\n", what, a, b, c);
+}
+
+static bool backing_is_held(MMPTE v)
+{
+	return v & PTE_IN_STORE ? mm_key_is_used(pte_slot(v))
+				: mm_slot_is_used(pte_file(v), pte_slot(v));
 }
 
 static void check_list(const struct page_list *l, enum pfn_state s, u64 *on_lists)
@@ -61,8 +67,7 @@ static void check_owner(u32 p)
 		if (pte_kind(v) != PTE_K_TRANSITION || pte_pfn(v) != p)
 			wrong("PTE of a page in transition", p, v, f->state);
 	}
-	if (pte_kind(f->original_pte) == PTE_K_PAGEFILE &&
-	    !mm_slot_is_used(pte_file(f->original_pte), pte_slot(f->original_pte)))
+	if (pte_kind(f->original_pte) == PTE_K_PAGEFILE && !backing_is_held(f->original_pte))
 		wrong("slot not taken", p, f->original_pte, 0);
 	if (f->state == PFN_MODIFIED && !(f->flags & PFN_F_MODIFIED))
 		wrong("modified list, not modified", p, f->flags, 0);
@@ -107,7 +112,7 @@ static u64 check_frames(void)
 }
 
 /* Slots named by page tables, prototypes and frames, against those taken. */
-static u64 slots_seen;
+static u64 slots_seen, keys_seen;
 
 static u64 check_table(MMPTE *table, u32 shift, u64 *valid)
 {
@@ -148,8 +153,11 @@ static u64 check_table(MMPTE *table, u32 shift, u64 *valid)
 				      (u64)mm_pfn[pte_pfn(v)].pte);
 			break;
 		case PTE_K_PAGEFILE:
-			slots_seen++;
-			if (!mm_slot_is_used(pte_file(v), pte_slot(v)))
+			if (v & PTE_IN_STORE)
+				keys_seen++;
+			else
+				slots_seen++;
+			if (!backing_is_held(v))
 				wrong("slot of a PTE not taken", v, 0, 0);
 			break;
 		default:
@@ -161,14 +169,14 @@ static u64 check_table(MMPTE *table, u32 shift, u64 *valid)
 
 u64 MmPfnCheck(void)
 {
-	u64 on_lists = 0, listed, slots;
+	u64 on_lists = 0, listed, slots, keys;
 	KIRQL old;
 
 	mutex_lock(&mm_spaces_lock);
 	LIST_FOR_EACH(e, &mm_spaces)
 	mutex_lock(&CONTAINER_OF(e, struct address_space, all)->lock);
 	old = KeAcquireSpinLock(&pfn_lock);
-	errors = slots_seen = 0;
+	errors = slots_seen = keys_seen = 0;
 	check_list(&mm_zeroed, PFN_ZEROED, &on_lists);
 	check_list(&mm_free, PFN_FREE, &on_lists);
 	for (u32 i = 0; i < 8; i++)
@@ -194,6 +202,11 @@ u64 MmPfnCheck(void)
 		wrong("slot bitmaps", slots, 0, 0);
 	if (slots_seen > slots)
 		wrong("slots in page tables", slots_seen, slots, 0);
+	if (!mm_check_store(&keys))
+		wrong("store of compressed pages", keys, MmCounters.store_pages,
+		      MmCounters.store_frames);
+	if (keys_seen > keys)
+		wrong("keys in page tables", keys_seen, keys, 0);
 	MmCounters.pfncheck_runs++;
 	MmCounters.pfncheck_errors += errors;
 	KeReleaseSpinLock(&pfn_lock, old);

@@ -67,7 +67,8 @@ typedef struct MMPFN { /* all: F */
 	u8 flags;	    /* PFN_F_* */
 	u32 pte_frame;	    /* page table that holds *pte; 0 for prototypes */
 	u8 priority;	    /* 0..7, of the standby list */
-	u8 reserved[3];
+	bool not_stored;    /* modified: the store of compressed pages did not take it */
+	u8 reserved[2];
 } MMPFN;
 _Static_assert(sizeof(MMPFN) <= 48, "48 bytes a frame at the most");
 

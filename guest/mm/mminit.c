@@ -6,6 +6,7 @@
  * all RAM is at MM_DIRECT_MAP.
  */
 #include "guest/mm/mi.h"
+#include "guest/mm/store.h"
 #include "guest/mm/pin.h"
 #include "guest/ke/kdp.h"
 #include "guest/ke/runblock.h"
@@ -348,6 +349,7 @@ void MmInitPaging(void)
 {
 	mm_init_pin();
 	mm_init_pagefiles();
+	mm_init_store();
 	mm_init_writer();
 	mm_init_balance();
 }

@@ -2,7 +2,7 @@
  * Pagefiles as the memory manager sees them: slots, growth. The device below is io/pagedisk.c, the
  * files are the host's. Lock: F.
  */
-#include "guest/mm/mi.h"
+#include "guest/mm/store.h"
 #include "guest/abi/runblock.h"
 
 static struct pfslots files[NTMM_MAX_PAGEFILES];
@@ -46,7 +46,7 @@ u64 mm_reclaim_slots(u64 want)
 		f = &mm_pfn[hand];
 		if (f->state != PFN_ACTIVE || /* standby pages are as good as free */
 		    f->flags & (PFN_F_KERNEL | PFN_F_NOPAGE | PFN_F_WRITING | PFN_F_READING) ||
-		    pte_kind(f->original_pte) != PTE_K_PAGEFILE)
+		    pte_kind(f->original_pte) != PTE_K_PAGEFILE || !mm_backing(f->original_pte))
 			continue;
 		mm_release_slot(f->original_pte);
 		f->original_pte = pte_demand_zero(pte_prot(f->original_pte));

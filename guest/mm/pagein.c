@@ -13,7 +13,7 @@
  * neighbours before or behind it are in memory, the program walks: then the whole neighbourhood is
  * read whatever the count says, and it is from such reads that a cluster of one page grows again.
  */
-#include "guest/mm/mi.h"
+#include "guest/mm/store.h"
 
 #define INPAGE_COUNT 64u
 #define AHEAD_SAMPLE 64u
@@ -104,8 +104,9 @@ static void read_done(struct pageio *io)
 
 static bool continues(MMPTE a, MMPTE b)
 {
-	return pte_kind(a) == PTE_K_PAGEFILE && pte_kind(b) == PTE_K_PAGEFILE &&
-	       pte_file(a) == pte_file(b) && pte_slot(a) + 1 == pte_slot(b);
+	u64 at = pte_kind(a) == PTE_K_PAGEFILE ? mm_backing(a) : 0;
+
+	return at && pte_kind(b) == PTE_K_PAGEFILE && mm_backing(b) == at + 1;
 }
 
 /* Are the WALK entries from `from` on valid? All of them must be in [lo, hi). */
@@ -139,6 +140,31 @@ void mm_choose_cluster(struct address_space *as, const MMPTE *pte, MMPTE **lo, M
 	*hi = MIN(*hi, group + n);
 }
 
+/* As mm_page_in, from the store: one page, without I/O. It leaves the store. `in` is the caller's.
+ */
+static void expand(struct address_space *as, MMPTE *pte, struct inpage *in, bool prototype,
+		   KIRQL irql)
+{
+	u64 key = pte_slot(*pte);
+	MMPFN *f;
+
+	mm_inpage_add(in, pte, prototype);
+	pte_flush(&queue);
+	f = &mm_pfn[in->io.pfn[0]];
+	mm_store_begin_read(key);
+	KeReleaseSpinLock(&pfn_lock, irql);
+	mutex_unlock(&as->lock);
+
+	mm_store_read(key, pfn_to_va(in->io.pfn[0]));
+	irql = KeAcquireSpinLock(&pfn_lock);
+	mm_store_end_read(key);
+	f->original_pte = pte_demand_zero(pte_prot(f->original_pte));
+	f->flags |= PFN_F_MODIFIED;
+	mm_inpage_finish(in);
+	mm_put_inpage(in);
+	KeReleaseSpinLock(&pfn_lock, irql);
+}
+
 NTSTATUS mm_page_in(struct address_space *as, MMPTE *pte, MMPTE *lo, MMPTE *hi, bool prototype,
 		    KIRQL irql)
 {
@@ -155,13 +181,17 @@ NTSTATUS mm_page_in(struct address_space *as, MMPTE *pte, MMPTE *lo, MMPTE *hi, 
 		mm_wait_for_pages();
 		return STATUS_SUCCESS;
 	}
+	if (UNLIKELY(!mm_backing(*pte))) {
+		expand(as, pte, in, prototype, irql);
+		return STATUS_SUCCESS;
+	}
 	spare = MIN(spare, MM_CLUSTER);
 	while (last + 1 < hi && (u64)(last - first) + 1 < spare && continues(last[0], last[1]))
 		last++;
 	while (first > lo && (u64)(last - first) + 1 < spare && continues(first[-1], first[0]))
 		first--;
-	in->io.index = (u8)pte_file(*first);
-	in->io.slot = pte_slot(*first);
+	in->io.index = (u8)(mm_backing(*first) >> 32);
+	in->io.slot = (u32)mm_backing(*first);
 	in->io.write = false;
 	in->io.done = read_done;
 	in->io.context = in;

@@ -2,7 +2,7 @@
  * The PFN database: page lists and the moves between states (the table is in mi.h). Everything here
  * is under pfn_lock (F); only these functions write MMPFN.state.
  */
-#include "guest/mm/mi.h"
+#include "guest/mm/store.h"
 
 struct spinlock pfn_lock;
 pfn_t mm_highest_pfn;
@@ -119,6 +119,7 @@ pfn_t pfn_take(bool zeroed)
 	f->flags = 0;
 	f->pte_frame = 0;
 	f->priority = 5;
+	f->not_stored = false;
 	if (zeroed && dirty)
 		mm_zero_page(p);
 	if (UNLIKELY(mm_available < mm_low_pages))
@@ -174,6 +175,7 @@ void pfn_note_write(pfn_t p)
 	if (f->flags & PFN_F_MODIFIED)
 		return;
 	f->flags |= PFN_F_MODIFIED;
+	f->not_stored = false;
 	/* the copy in the pagefile is old now; while it is being written the writer decides */
 	if (!(f->flags & PFN_F_WRITING) && pte_kind(f->original_pte) == PTE_K_PAGEFILE) {
 		mm_release_slot(f->original_pte);
@@ -210,6 +212,11 @@ void pfn_activate(pfn_t p)
 	f->state = PFN_ACTIVE;
 	f->share = 1;
 	f->refs++;
+	if (UNLIKELY(pte_in_store(f->original_pte)) && !mm_backing(f->original_pte)) {
+		mm_release_slot(f->original_pte); /* in use it is not in the store */
+		f->original_pte = pte_demand_zero(pte_prot(f->original_pte));
+		f->flags |= PFN_F_MODIFIED;
+	}
 }
 
 void pfn_delete_transition(pfn_t p)
@@ -227,7 +234,11 @@ void pfn_delete_transition(pfn_t p)
 
 void mm_release_slot(MMPTE pte)
 {
-	if (pte_kind(pte) == PTE_K_PAGEFILE)
+	if (pte_kind(pte) != PTE_K_PAGEFILE)
+		return;
+	if (UNLIKELY(pte & PTE_IN_STORE))
+		mm_store_free(pte_slot(pte));
+	else
 		mm_free_slot(pte_file(pte), pte_slot(pte));
 }
 

@@ -56,6 +56,8 @@ typedef u64 MMPTE;
 #define PTE_RESET \
 	(1ul << 16) /* MEM_RESET: once this form is in the page table, contents are lost */
 #define PTE_OFFERED (1ul << 17) /* offered: no access until it is reclaimed */
+/* In pagefile PTEs: the slot is a key of the store of compressed pages (store.c). */
+#define PTE_IN_STORE (1ul << 18)
 
 /* Protection codes, NT's 5 bits: base in the low three. */
 enum mm_prot {

@@ -6,9 +6,9 @@
  * While it is written a frame is in no list (IN_TRANSITION, WRITING, one reference) but its PTE
  * stays as it is: who touches it just takes it back. When the write ends: dirty again? the slot is
  * dropped; else the frame settles on the standby list. Pages of files are written by
- * file_cluster().
+ * file_cluster(). Where there is a store of compressed pages (store.c), it is asked first.
  */
-#include "guest/mm/mi.h"
+#include "guest/mm/store.h"
 
 #define WRITES 8u /* requests under way at most */
 
@@ -142,6 +142,10 @@ static bool write_one(void)
 
 		KeReleaseSemaphore(&slots_left, 1, NULL);
 		return ok;
+	} else if (mm_store_wants(head)) {
+		mm_store_page(head, irql);
+		KeReleaseSemaphore(&slots_left, 1, NULL);
+		return true;
 	} else if (pagefile_cluster(w, head, irql)) {
 		return true;
 	}
