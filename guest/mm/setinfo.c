@@ -68,7 +68,7 @@ static u64 prefetch_page(struct address_space *as, u64 va, u64 end)
 	irql = KeAcquireSpinLock(&pfn_lock);
 	k = pte ? pte_kind(*pte) : PTE_K_ZERO;
 	proto = v->ca && (k == PTE_K_ZERO || k == PTE_K_PROTOTYPE) ? vad_proto(v, va) : NULL;
-	if (k == PTE_K_PAGEFILE) {
+	if (k == PTE_K_PAGEFILE && !(*pte & PTE_OFFERED)) {
 		read_private(as, pte, irql);
 	} else if (proto &&
 		   (pte_kind(*proto) == PTE_K_PAGEFILE || pte_kind(*proto) == PTE_K_PROTOTYPE)) {

@@ -67,7 +67,7 @@ static bool writable(const MMPTE *pte)
 		return false;
 	f = &mm_pfn[pte_pfn(v)];
 	return f->state == PFN_MODIFIED && f->pte == pte &&
-	       pte_kind(f->original_pte) != PTE_K_PROTOTYPE;
+	       pte_kind(f->original_pte) != PTE_K_PROTOTYPE && !mm_store_wants(pte_pfn(v));
 }
 
 /* The neighbourhood of modified page p, in address order. => F */

@@ -14,7 +14,7 @@
 #define WORDS	 (PAGE / 8)
 #define MOST_THR 4u
 
-enum kind { ZEROS, FEW_WORDS, TEXT, HALF_NOISE, NOISE, KINDS };
+enum kind { ZEROS, FEW_WORDS, TEXT, HALF_NOISE, MORE_NOISE, NOISE, KINDS };
 
 static volatile LONG errors;
 static size_t pages;
@@ -47,10 +47,12 @@ static uint64_t word(size_t page, unsigned written, unsigned i)
 		return i == id % WORDS ? id : 0;
 	case FEW_WORDS:
 		return id + i % 7;
-	case TEXT: /* sixteen letters */
-		return 0x6161616161616161ull + (noise & 0x0f0f0f0f0f0f0f0full);
+	case TEXT: /* of sixteen words */
+		return mix(noise & 15);
 	case HALF_NOISE:
 		return i & 4 ? noise : id;
+	case MORE_NOISE:
+		return i % 8 < 5 ? noise : id;
 	default:
 		return noise;
 	}
@@ -132,7 +134,7 @@ static DWORD WINAPI work(void *number)
 	for (size_t page = 0; page < pages; page++)
 		if (page / 16 % threads == mine)
 			fill(where(page), page);
-	for (unsigned round = 0; round < 3; round++) {
+	for (unsigned round = 0; round < 2; round++) {
 		for (size_t n = 0; n < pages / threads; n++) {
 			random = mix(random + n);
 			size_t page = random % pages;
