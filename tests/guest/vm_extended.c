@@ -262,8 +262,9 @@ static void check_nonpaged(void)
 	send_all_to_pagefile();
 	CHECK(SetProcessWorkingSetSize(SELF, (SIZE_T)-1, (SIZE_T)-1));
 	for (unsigned i = 0; i < pages; i++)
-		bad += (resident(p + i * PAGE) & (WS_VALID | WS_LOCKED)) != (WS_VALID | WS_LOCKED) ||
-		       *(unsigned *)(p + i * PAGE) != i;
+		bad +=
+		    (resident(p + i * PAGE) & (WS_VALID | WS_LOCKED)) != (WS_VALID | WS_LOCKED) ||
+		    *(unsigned *)(p + i * PAGE) != i;
 	CHECK_EQ(bad, 0);
 	CHECK(VirtualLock(p, 10 * PAGE));
 	CHECK(VirtualUnlock(p, 10 * PAGE));
