@@ -15,7 +15,7 @@ GUEST_SRCS := \
 	guest/mm/image.c guest/mm/filepage.c guest/mm/view.c guest/mm/section.c guest/mm/mapcalls.c \
 	guest/mm/shared.c guest/mm/check.c guest/mm/cfg.c guest/mm/inherit.c \
 	guest/mm/debugctl.c \
-	guest/mm/extended.c guest/mm/largepage.c guest/mm/largesect.c guest/mm/wsquery.c guest/mm/awe.c \
+	guest/mm/extended.c guest/mm/largepage.c guest/mm/nonpaged.c guest/mm/largesect.c guest/mm/wsquery.c guest/mm/awe.c \
 	guest/mm/lock.c guest/mm/readwrite.c guest/mm/watch.c guest/mm/reset.c \
 	guest/mm/setinfo.c guest/mm/wslimits.c guest/mm/sharing.c guest/mm/known.c \
 	guest/ps/process.c guest/ps/thread.c guest/ps/start.c guest/ps/except.c guest/ps/calls.c \

@@ -98,6 +98,8 @@ static NTSTATUS reserve(EPROCESS *p, struct alloc_request *r)
 	}
 	if (r->type & MEM_LARGE_PAGES)
 		return mm_allocate_large(p, r);
+	if (r->attributes & MEM_EXTENDED_PARAMETER_NONPAGED)
+		return mm_allocate_nonpaged(p, r);
 	st = make_vad(r, size >> PAGE_SHIFT, &v);
 	if (st)
 		return st;
@@ -258,7 +260,9 @@ static NTSTATUS reset(EPROCESS *p, struct alloc_request *r)
 		st = STATUS_CONFLICTING_ADDRESSES;
 	else if (v->ca && v->ca->file)
 		st = STATUS_CONFLICTING_ADDRESSES;
-	else if (!v->ca)
+	else if (v->ca)
+		st = mm_reset_view(as, v, start, end, r->type & MEM_RESET_UNDO);
+	else
 		st = mm_reset_range(as, start, end, r->type & MEM_RESET_UNDO);
 	mutex_unlock(&as->lock);
 	r->base = start;

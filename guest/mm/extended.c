@@ -131,8 +131,8 @@ static NTSTATUS check_extended(const struct alloc_request *r, const struct exten
 	if (e->lowest || e->highest || e->alignment)
 		if (r->base || !(r->type & MEM_RESERVE))
 			return STATUS_INVALID_PARAMETER;
-	if (e->attributes & MEM_EXTENDED_PARAMETER_NONPAGED && !(r->type & MEM_LARGE_PAGES))
-		return STATUS_NOT_SUPPORTED; /* 4 KB pages are locked by NtLockVirtualMemory */
+	if (e->attributes & MEM_EXTENDED_PARAMETER_NONPAGED && !(r->type & MEM_RESERVE))
+		return STATUS_INVALID_PARAMETER; /* a region is so as a whole */
 	if ((e->attributes & big) == big || (e->attributes & big && !(r->type & MEM_LARGE_PAGES)))
 		return STATUS_INVALID_PARAMETER;
 	return STATUS_SUCCESS;

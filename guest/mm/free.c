@@ -69,6 +69,8 @@ static NTSTATUS release(EPROCESS *p, MMVAD *v, u64 start, u64 end, bool keep_pla
 	}
 	if (v->type == VAD_LARGE)
 		mm_free_large(as, v);
+	else if (v->type == VAD_NONPAGED)
+		mm_free_nonpaged(as, start, end);
 	else
 		mm_delete_pages(as, v, start, end, 0);
 	commit = v->commit;
@@ -96,7 +98,7 @@ static NTSTATUS decommit(EPROCESS *p, MMVAD *v, u64 start, u64 end)
 	struct address_space *as = &p->as;
 	u64 n = mm_count_committed(as, v, start, end);
 
-	if (v->type == VAD_LARGE || v->type == VAD_AWE)
+	if (v->type == VAD_LARGE || v->type == VAD_AWE || v->type == VAD_NONPAGED)
 		return STATUS_MEMORY_NOT_ALLOCATED;
 	if (v->committed)
 		for (u64 va = start; va < end;

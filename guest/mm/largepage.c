@@ -293,7 +293,7 @@ NTSTATUS mm_allocate_large(EPROCESS *p, struct alloc_request *r)
 	if ((r->base | r->size) & (page - 1) ||
 	    r->type & (MEM_RESERVE_PLACEHOLDER | MEM_REPLACE_PLACEHOLDER))
 		return STATUS_INVALID_PARAMETER;
-	if (MM_BASE(r->prot) == MM_NOACCESS_BASE || (r->prot & 0x18) == MM_GUARD)
+	if (!mm_stays_resident(r->prot))
 		return STATUS_INVALID_PAGE_PROTECTION;
 	if (only && !mm_has_huge_pages())
 		return STATUS_NOT_SUPPORTED;

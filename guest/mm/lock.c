@@ -21,7 +21,8 @@ struct lock_call {
 
 static bool always_resident(const MMVAD *v)
 {
-	return v->type == VAD_LARGE || v->type == VAD_AWE || v->type == VAD_SHARED_DATA;
+	return v->type == VAD_LARGE || v->type == VAD_NONPAGED || v->type == VAD_AWE ||
+	       v->type == VAD_SHARED_DATA;
 }
 
 /* => A. All of it committed and accessible, and within the quota. */

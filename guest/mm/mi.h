@@ -48,7 +48,7 @@ enum pfn_state {
 #define PFN_F_PROTOTYPE 0x08 /* pte is a prototype PTE */
 #define PFN_F_KERNEL	0x10 /* page table, pool, stack, database: no PTE to find */
 #define PFN_F_DELETED	0x20 /* its PTE is gone: free it when the last reference goes */
-#define PFN_F_NOPAGE	0x40 /* part of a large page or AWE: never paged */
+#define PFN_F_NOPAGE	0x40 /* of a large page, AWE or nonpaged memory: never paged */
 #define PFN_F_AHEAD	0x80 /* read in beside another and not yet used */
 
 struct inpage;
@@ -265,6 +265,7 @@ enum vad_type {
 	VAD_IMAGE,
 	VAD_AWE,
 	VAD_LARGE,
+	VAD_NONPAGED,
 	VAD_SHARED_DATA,
 	VAD_CFG, /* the bitmap of call targets (cfg.c) */
 };

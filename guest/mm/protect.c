@@ -94,7 +94,8 @@ NTSTATUS mm_protect(EPROCESS *p, MMVAD *v, u64 start, u64 end, u32 prot, u32 *ol
 	if (!v->ca && MM_BASE(prot) && (prot & 0x18) != MM_GUARD) /* caching is the region's */
 		prot = MM_BASE(prot) | (v->prot == MM_NOACCESS ? 0 : v->prot & cache_bits(v->prot));
 	if (v->type == VAD_LARGE || v->type == VAD_AWE || v->type == VAD_SHARED_DATA ||
-	    v->type == VAD_CFG || v->no_change)
+	    v->type == VAD_CFG || v->no_change ||
+	    (v->type == VAD_NONPAGED && !mm_stays_resident(prot)))
 		return STATUS_INVALID_PAGE_PROTECTION;
 	for (u64 va = start; va < end; va = next) {
 		if (!mm_page_state(as, v, va, &had, &next))

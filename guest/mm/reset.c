@@ -6,6 +6,10 @@
  * with PTE_RESET, so when the frame is reused the page reads as zero, and that same mark then tells
  * an undo that contents were lost. An offered page is the same, and out of the working set with no
  * access; PTE_OFFERED is in whatever is or will be its PTE.
+ *
+ * MEM_RESET is allowed on views of pagefile-backed sections. It says that the caller has no more
+ * use for the contents, not that nobody has: so a shared page is given up while the section has no
+ * other view, and kept, successfully, while it has. The marks are then in the prototype PTE.
  */
 #include "guest/mm/nt_memory.h"
 #include "guest/mm/vmcalls.h"
@@ -164,6 +168,97 @@ NTSTATUS mm_reset_range(struct address_space *as, u64 start, u64 end, bool undo)
 		ke_flush_tlb_all(as->cpus);
 	return lost ? STATUS_DEVICE_BUSY : STATUS_SUCCESS;
 }
+
+/* ---- views of pagefile-backed sections ---- */
+
+/* => A, F; others may have put into the page what they want to find there */
+static bool has_other_views(const struct control_area *ca, pfn_t p)
+{
+	return ca->views != 1 || mm_pfn[p].share > 1;
+}
+
+/* => A. pte: what maps the page, NULL if there is no table. True: the TLB has to be flushed */
+static bool reset_shared(const struct control_area *ca, MMPTE *pte, MMPTE *proto)
+{
+	bool flush = false;
+	KIRQL old;
+	pfn_t p;
+
+	if (settle_io(proto, &old)) {
+		p = pte_pfn(*proto);
+		if (!has_other_views(ca, p)) {
+			if (pte && *pte & PTE_VALID) {
+				pte_change(pte, PTE_DIRTY, 0);
+				flush = true;
+			}
+			give_up(p, pte_prot(mm_pfn[p].original_pte), PTE_RESET, RESET_PRIORITY);
+		}
+	} else {
+		old = KeAcquireSpinLock(&pfn_lock);
+		if (pte_kind(*proto) == PTE_K_PAGEFILE && ca->views == 1) {
+			mm_release_slot(*proto);
+			pte_store(proto, pte_demand_zero(pte_prot(*proto)) | PTE_RESET);
+		}
+	}
+	KeReleaseSpinLock(&pfn_lock, old);
+	return flush;
+}
+
+/* => A; true: contents were lost. */
+static bool undo_shared(MMPTE *proto)
+{
+	bool lost = false;
+	KIRQL old;
+
+	if (settle_io(proto, &old)) {
+		keep(pte_pfn(*proto));
+	} else {
+		old = KeAcquireSpinLock(&pfn_lock);
+		if (pte_kind(*proto) == PTE_K_DEMAND_ZERO && *proto & PTE_RESET) {
+			lost = true;
+			pte_store(proto, *proto & ~PTE_RESET);
+		}
+	}
+	KeReleaseSpinLock(&pfn_lock, old);
+	return lost;
+}
+
+/* The page at va is one of the section's, not a private copy. */
+static bool is_shared(const MMPTE *pte)
+{
+	if (!pte)
+		return true;
+	switch (pte_kind(*pte)) {
+	case PTE_K_ZERO:
+	case PTE_K_PROTOTYPE:
+		return true;
+	case PTE_K_VALID:
+		return mm_pfn[pte_pfn(*pte)].flags & PFN_F_PROTOTYPE;
+	default:
+		return false;
+	}
+}
+
+NTSTATUS mm_reset_view(struct address_space *as, MMVAD *v, u64 start, u64 end, bool undo)
+{
+	bool flush = false, lost = false;
+
+	for (u64 va = start; va < end; va += PAGE_SIZE) {
+		MMPTE *pte = mm_find_pte(as, va), *proto = vad_proto(v, va);
+
+		bool shared = is_shared(pte);
+
+		if (undo)
+			lost |= shared ? undo_shared(proto) : undo_page(pte);
+		else
+			flush |= shared ? reset_shared(v->ca, pte, proto) : reset_page(pte);
+	}
+	if (flush)
+		ke_flush_tlb_all(as->cpus);
+	return lost ? STATUS_DEVICE_BUSY : STATUS_SUCCESS;
+}
+
+/* ---- offers ---- */
 
 /* => A; the page is committed and read/write */
 static void offer_page(struct address_space *as, MMPTE *pte, u32 priority)

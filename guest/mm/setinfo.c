@@ -52,7 +52,8 @@ static u64 prefetch_page(struct address_space *as, u64 va, u64 end)
 	mutex_lock(&as->lock);
 	n = vad_find_overlap(&as->vads, va >> PAGE_SHIFT, (end - 1) >> PAGE_SHIFT);
 	v = n ? CONTAINER_OF(n, MMVAD, node) : NULL;
-	if (!v || v->type == VAD_LARGE || v->type == VAD_AWE || v->type == VAD_SHARED_DATA) {
+	if (!v || v->type == VAD_LARGE || v->type == VAD_AWE || v->type == VAD_NONPAGED ||
+	    v->type == VAD_SHARED_DATA) {
 		va = v ? vad_end(v) : end;
 		mutex_unlock(&as->lock);
 		return va;

@@ -24,6 +24,13 @@ NTSTATUS mm_allocate(EPROCESS *p, struct alloc_request *r);
 NTSTATUS mm_capture_inout(u64 *value, u64 *user);
 NTSTATUS mm_zero_bits_limit(u64 bits, u64 highest, u64 *limit);
 NTSTATUS mm_allocate_large(EPROCESS *p, struct alloc_request *r);
+NTSTATUS mm_allocate_nonpaged(EPROCESS *p, struct alloc_request *r);
+void mm_free_nonpaged(struct address_space *as, u64 start, u64 end); /* => A */
+/* A page with this protection keeps its valid PTE. */
+static inline bool mm_stays_resident(u32 prot)
+{
+	return MM_BASE(prot) != MM_NOACCESS_BASE && (prot & 0x18) != MM_GUARD;
+}
 /* Commits pages of a SEC_RESERVE view. *pages: charged by the caller; what was used is taken off.
  */
 NTSTATUS mm_commit_view(struct address_space *as, MMVAD *v, u64 start, u64 end, u32 prot,
@@ -31,6 +38,8 @@ NTSTATUS mm_commit_view(struct address_space *as, MMVAD *v, u64 start, u64 end, 
 /* MEM_RESET and MEM_RESET_UNDO, which also takes back what was offered (then STATUS_DEVICE_BUSY:
  * usable, but contents were lost). Ranges are within one private VAD. => A */
 NTSTATUS mm_reset_range(struct address_space *as, u64 start, u64 end, bool undo);
+/* The same for a view of a pagefile-backed section. => A */
+NTSTATUS mm_reset_view(struct address_space *as, MMVAD *v, u64 start, u64 end, bool undo);
 /* OfferVirtualMemory with its priorities 1..4: committed read/write pages become inaccessible and
  * the first to be reused. Priority 0 discards them at once. => A */
 #define MM_OFFER_DISCARD 0u

@@ -286,6 +286,8 @@ NTSYSCALL NTSTATUS NtSetContextThread(HANDLE h, const CONTEXT *user)
 	if (!st) {
 		ps_context_to_frame(&t->k, t->frame, &c);
 		if (t == PsGetCurrentThread()) {
+			if (!(c.flags & CONTEXT_INTEGER & ~CONTEXT_AMD64))
+				t->frame->rax = STATUS_SUCCESS; /* the call returns as others do */
 			ObDereferenceObject(t);
 			leave_to(t->frame);
 		}

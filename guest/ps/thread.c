@@ -228,6 +228,11 @@ NTSTATUS ps_queue_apc(ETHREAD *t, u64 routine, u64 context, u64 arg1, u64 arg2)
 		ExFreePool(a);
 		return STATUS_UNSUCCESSFUL;
 	}
+	if (!routine) { /* there is nothing to do in user mode */
+		KeReleaseSpinLock(&ke_dispatcher_lock, old);
+		ExFreePool(a);
+		return STATUS_SUCCESS;
+	}
 	list_push_back(&t->k.user_apcs, &a->entry);
 	if (t->k.state == THREAD_WAITING && t->k.wait_mode == USER_MODE && t->k.alertable) {
 		__atomic_fetch_or(&t->k.user_pending, PENDING_APC, __ATOMIC_SEQ_CST);
@@ -269,7 +274,9 @@ u32 ps_suspend(ETHREAD *t, NTSTATUS *st)
 	u32 was = t->k.suspend_count;
 
 	*st = STATUS_SUCCESS;
-	if (was >= MAXIMUM_SUSPEND_COUNT) {
+	if (t->k.d.signal) {
+		*st = STATUS_THREAD_IS_TERMINATING;
+	} else if (was >= MAXIMUM_SUSPEND_COUNT) {
 		*st = STATUS_SUSPEND_COUNT_EXCEEDED;
 	} else {
 		t->k.suspend_count++;
@@ -278,7 +285,7 @@ u32 ps_suspend(ETHREAD *t, NTSTATUS *st)
 		__atomic_fetch_or(&t->k.user_pending, PENDING_SUSPEND, __ATOMIC_SEQ_CST);
 	}
 	KeReleaseSpinLock(&ke_dispatcher_lock, old);
-	if (!was)
+	if (!*st && !was)
 		ke_kick(&t->k);
 	return was;
 }

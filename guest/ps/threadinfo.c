@@ -163,7 +163,7 @@ static const struct info_query queries[] = {
     {ThreadBasicInformation, {48}, false, LIMITED, basic, NULL, 0},
     {ThreadTimes, {32}, false, LIMITED, times, NULL, 0},
     {ThreadQuerySetWin32StartAddress, {8}, false, FULL, number, NULL, 0},
-    {ThreadAmILastThread, {4}, false, FULL, number, NULL, 0},
+    {ThreadAmILastThread, {4}, false, LIMITED, number, NULL, 0},
     {ThreadPriorityBoost, {4}, false, LIMITED, number, NULL, 0},
     {ThreadIsIoPending, {4}, false, FULL, number, NULL, 0},
     {ThreadHideFromDebugger, {1}, false, FULL, number, NULL, 0},
@@ -239,7 +239,7 @@ static NTSTATUS set_affinity(ETHREAD *t, u64 mask)
 
 	mutex_lock(&ps_lock);
 	allowed = t->k.process->affinity & ps_active_processors();
-	if (mask == ~0ul)
+	if ((u32)mask == ~0u) /* all, whatever the upper half says */
 		mask = allowed;
 	if (!mask || mask & ~allowed)
 		st = STATUS_INVALID_PARAMETER;

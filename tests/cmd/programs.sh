@@ -1,5 +1,6 @@
 #!/bin/bash
-# Programs nobody here wrote, built from the distribution's sources: lua, zstd, bzip2.
+# Programs nobody here wrote, built from the distribution's sources: lua, zstd, bzip2, luajit, lz4,
+# and mimalloc's stress test.
 . "$(dirname "$0")/lib.sh"
 programs=$root/build/programs
 limit=900 # they are built when they are not there
@@ -51,4 +52,16 @@ verdict "bzip2: compresses" all status_is 0 -- [ -s packed.zst.bz2 ]
 mv packed.zst kept.zst
 run "$ntmm" run --share D=.:rw "$programs/bzip2.exe" -d packed.zst.bz2
 verdict "bzip2: and gives it back" all status_is 0 -- cmp -s packed.zst kept.zst
+
+cp "$root/tests/programs/luajit/ffi.lua" .
+run "$ntmm" run --share D=.:rw "$programs/luajit.exe" ffi.lua
+verdict "luajit: compiles, calls DLLs, is called back" all status_is 0 -- out_has '^ok'
+
+run "$ntmm" run --share D=.:rw "$programs/lz4.exe" -q -f -1 kept.zst packed.lz4
+verdict "lz4: compresses" all status_is 0 -- [ -s packed.lz4 ]
+run "$ntmm" run --share D=.:rw "$programs/lz4.exe" -q -f -d packed.lz4 unpacked
+verdict "lz4: and gives it back" all status_is 0 -- cmp -s unpacked kept.zst
+
+run "$ntmm" run --cpus 2 --memory 96M "$programs/mimalloc.exe" 4 10 3
+verdict "mimalloc: threads free what others allocated" status_is 0
 tap_end

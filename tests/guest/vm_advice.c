@@ -97,6 +97,78 @@ static void check_reset(unsigned char *p)
 	CHECK_EQ(st, ST_INVALID_PAGE_PROTECTION);
 }
 
+/* A view of a pagefile-backed section: as private memory while it is the only one. */
+static void check_reset_view(void)
+{
+	HANDLE h =
+	    CreateFileMappingA(INVALID_HANDLE_VALUE, NULL, PAGE_READWRITE, 0, PAGES * PAGE, NULL);
+	unsigned char *p = MapViewOfFile(h, FILE_MAP_WRITE, 0, 0, 0), *q;
+	struct ntmm_counters before, after;
+	unsigned good, zero;
+
+	fill(p, 1000);
+	CHECK_EQ(reset(p, MEM_RESET), 0);
+	CHECK_EQ(reset(p, MEM_RESET_UNDO), 0);
+	send_all_to_pagefile();
+	tell(p, 1000, &good, &zero);
+	CHECK_EQ(good, PAGES);
+	/* not written out, and gone when the frames are reused: resident, on a list, in the file */
+	fill(p, 2000);
+	before = counters();
+	CHECK_EQ(reset(p, MEM_RESET), 0);
+	send_all_to_pagefile();
+	after = counters();
+	CHECK(after.pages_out < before.pages_out + PAGES / 2);
+	CHECK_EQ(reset(p, MEM_RESET_UNDO), ST_DEVICE_BUSY);
+	CHECK_EQ(reset(p, MEM_RESET_UNDO), 0);
+	tell(p, 2000, &good, &zero);
+	CHECK_EQ(zero, PAGES);
+	fill(p, 3000);
+	CHECK_EQ(debug(DEBUG_TRIM), 0);
+	CHECK_EQ(reset(p, MEM_RESET), 0);
+	send_all_to_pagefile();
+	tell(p, 3000, &good, &zero);
+	CHECK_EQ(zero, PAGES);
+	fill(p, 4000);
+	send_all_to_pagefile();
+	CHECK_EQ(reset(p, MEM_RESET), 0);
+	CHECK_EQ(pfncheck_errors(), 0);
+	tell(p, 4000, &good, &zero);
+	CHECK_EQ(zero, PAGES);
+	/* written after the reset: kept */
+	CHECK_EQ(reset(p, MEM_RESET), 0);
+	fill(p, 5000);
+	send_all_to_pagefile();
+	tell(p, 5000, &good, &zero);
+	CHECK_EQ(good, PAGES);
+	/* somebody else has a view: his data stays */
+	q = MapViewOfFile(h, FILE_MAP_WRITE, 0, 0, 0);
+	CHECK_EQ(reset(p, MEM_RESET), 0);
+	send_all_to_pagefile();
+	CHECK_EQ(reset(p, MEM_RESET_UNDO), 0);
+	tell(q, 5000, &good, &zero);
+	CHECK_EQ(good, PAGES);
+	CHECK(UnmapViewOfFile(q));
+	CHECK_EQ(reset(p, MEM_RESET), 0);
+	CHECK(UnmapViewOfFile(p));
+	CHECK(CloseHandle(h));
+	CHECK_EQ(pfncheck_errors(), 0);
+
+	/* private copies are the caller's own, whoever else has a view */
+	h = CreateFileMappingA(INVALID_HANDLE_VALUE, NULL, PAGE_READWRITE, 0, PAGES * PAGE, NULL);
+	p = MapViewOfFile(h, FILE_MAP_COPY, 0, 0, 0);
+	q = MapViewOfFile(h, FILE_MAP_WRITE, 0, 0, 0);
+	fill(q, 6000);
+	fill(p, 7000);
+	CHECK_EQ(reset(p, MEM_RESET), 0);
+	send_all_to_pagefile();
+	CHECK_EQ(reset(p, MEM_RESET_UNDO), ST_DEVICE_BUSY);
+	tell(q, 6000, &good, &zero);
+	CHECK_EQ(good, PAGES);
+	CHECK(UnmapViewOfFile(p) && UnmapViewOfFile(q) && CloseHandle(h));
+	CHECK_EQ(pfncheck_errors(), 0);
+}
+
 static void check_offer(unsigned char *p)
 {
 	unsigned good, zero;
@@ -200,6 +272,7 @@ int main(void)
 	probes_begin();
 	p = allocate(PAGES * PAGE, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
 	check_reset(p);
+	check_reset_view();
 	check_offer(p);
 	check_prefetch();
 	return checks_end();

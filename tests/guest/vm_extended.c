@@ -198,9 +198,109 @@ static void check_replace(void)
 	CHECK_EQ(release(p), 0);
 }
 
+/* ---- nonpaged memory ---- */
+
+#define NONPAGED 2u /* MEM_EXTENDED_PARAMETER_NONPAGED */
+#define BOTH	 (MEM_RESERVE | MEM_COMMIT)
+
+static LONG nonpaged(SIZE_T size, ULONG type, ULONG protect, unsigned char **out)
+{
+	struct parameter p = {5, (void *)NONPAGED};
+	return allocate_ex(NULL, size, type, protect, &p, 1, out);
+}
+
+static LONG decommit(void *base, SIZE_T size)
+{
+	return NtFreeVirtualMemory(SELF, &base, &size, MEM_DECOMMIT);
+}
+
+static void check_nonpaged_refusals(void)
+{
+	unsigned char *p;
+
+	CHECK_EQ(nonpaged(PAGE, BOTH, PAGE_READWRITE, NULL), ST_PRIVILEGE_NOT_HELD);
+	hold_lock_privilege(TRUE);
+	CHECK_EQ(nonpaged(PAGE, MEM_RESERVE, PAGE_READWRITE, NULL), ST_INVALID_PARAMETER);
+	CHECK_EQ(nonpaged(PAGE, BOTH | MEM_WRITE_WATCH, PAGE_READWRITE, NULL),
+		 ST_INVALID_PARAMETER);
+	CHECK_EQ(nonpaged(PAGE, BOTH, PAGE_NOACCESS, NULL), ST_INVALID_PAGE_PROTECTION);
+	CHECK_EQ(nonpaged(PAGE, BOTH, PAGE_READWRITE | PAGE_GUARD, NULL),
+		 ST_INVALID_PAGE_PROTECTION);
+	/* more than there is of memory: a status, and all is as before */
+	CHECK(nonpaged(0x7fffffff000, BOTH, PAGE_READWRITE, NULL) < 0);
+	CHECK(nonpaged(80u << 20, BOTH, PAGE_READWRITE, NULL) < 0);
+	CHECK_EQ(pfncheck_errors(), 0);
+	/* what is reserved already cannot become it */
+	p = allocate(0x10000, MEM_RESERVE, PAGE_READWRITE);
+	CHECK_EQ(allocate_ex(p, PAGE, MEM_COMMIT, PAGE_READWRITE,
+			     &(struct parameter){5, (void *)NONPAGED}, 1, NULL),
+		 ST_INVALID_PARAMETER);
+	CHECK_EQ(release(p), 0);
+}
+
+static void check_nonpaged(void)
+{
+	const unsigned pages = 600; /* more than a page table's */
+	unsigned char *p;
+	unsigned bad = 0;
+	SIZE_T size;
+	void *base;
+
+	check_nonpaged_refusals();
+	CHECK_EQ(nonpaged(pages * PAGE - 5, BOTH, PAGE_READWRITE, &p), 0);
+	if (!p)
+		return;
+	CHECK_EQ(basic(p).RegionSize, pages * PAGE);
+	CHECK_EQ(basic(p).State, MEM_COMMIT);
+	CHECK_EQ(basic(p).Type, MEM_PRIVATE);
+	for (unsigned i = 0; i < pages; i++) {
+		bad += !(resident(p + i * PAGE) & WS_VALID) || p[i * PAGE + 77];
+		*(unsigned *)(p + i * PAGE) = i;
+	}
+	CHECK_EQ(bad, 0);
+	/* neither trimmed nor written out, whatever is asked for */
+	send_all_to_pagefile();
+	CHECK(SetProcessWorkingSetSize(SELF, (SIZE_T)-1, (SIZE_T)-1));
+	for (unsigned i = 0; i < pages; i++)
+		bad +=
+		    (resident(p + i * PAGE) & (WS_VALID | WS_LOCKED)) != (WS_VALID | WS_LOCKED) ||
+		    *(unsigned *)(p + i * PAGE) != i;
+	CHECK_EQ(bad, 0);
+	CHECK(VirtualLock(p, 10 * PAGE));
+	CHECK(VirtualUnlock(p, 10 * PAGE));
+	CHECK_EQ(resident(p) & WS_LOCKED, WS_LOCKED);
+	/* any protection that leaves it accessible */
+	CHECK_EQ(protect_pages(p + PAGE, PAGE, PAGE_READONLY), 0);
+	CHECK(!try_write(p + PAGE));
+	CHECK_EQ(*(unsigned *)(p + PAGE), 1);
+	CHECK_EQ(protect_pages(p, 2 * PAGE, PAGE_EXECUTE_READWRITE), 0);
+	CHECK(try_write(p + PAGE));
+	CHECK_EQ(protect_pages(p, PAGE, PAGE_NOACCESS), ST_INVALID_PAGE_PROTECTION);
+	CHECK_EQ(protect_pages(p, PAGE, PAGE_READWRITE | PAGE_GUARD), ST_INVALID_PAGE_PROTECTION);
+	CHECK(decommit(p, PAGE) < 0);
+	/* freed in parts, and all of it comes back */
+	base = p + 0x10000;
+	size = 0x10000;
+	CHECK_EQ(NtFreeVirtualMemory(SELF, &base, &size, MEM_RELEASE), 0);
+	CHECK(!try_read(p + 0x10000));
+	CHECK_EQ(*(unsigned *)(p + 0x20000), 32);
+	CHECK_EQ(pfncheck_errors(), 0);
+	CHECK_EQ(release(p), 0);
+	CHECK_EQ(release(p + 0x20000), 0);
+	CHECK(!try_read(p));
+	CHECK_EQ(pfncheck_errors(), 0);
+	/* the end of the process frees what is left; twice as much as there is of RAM in all */
+	for (unsigned i = 0; i < 16; i++) {
+		CHECK_EQ(nonpaged(8u << 20, BOTH, PAGE_READWRITE, &p), 0);
+		if (p && i < 15)
+			CHECK_EQ(release(p), 0);
+	}
+}
+
 int main(void)
 {
 	probes_begin();
+	check_nonpaged();
 	check_requirements();
 	check_array();
 	check_split_and_coalesce();

@@ -201,6 +201,9 @@ NTRTL EXCEPTION_DISPOSITION __C_specific_handler(PEXCEPTION_RECORD, void *, PCON
 						 PDISPATCHER_CONTEXT);
 NTRTL void _local_unwind(void *, void *);
 NTRTL BOOL NTAPI NtmmTouch(const void *p, BOOL write);
+/* f(arg); 0, or the code of the exception that ended it. filter NULL: whatever it is. */
+NTRTL ULONG NTAPI NtmmGuardedCall(void (*f)(PVOID), PVOID arg,
+				  LONG (*filter)(PEXCEPTION_POINTERS, PVOID));
 
 /* Images and the loader */
 NTRTL PIMAGE_NT_HEADERS64 NTAPI RtlImageNtHeader(PVOID);

@@ -157,3 +157,9 @@ UINT WINAPI GlobalGetAtomNameA(ATOM a, LPSTR out, int room)
 	ansi_result(wide, n, out, (DWORD)room);
 	return n;
 }
+
+WINBOOL WINAPI InitAtomTable(DWORD size)
+{
+	(void)size; /* it has room anyway */
+	return TRUE;
+}

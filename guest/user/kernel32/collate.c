@@ -1,5 +1,4 @@
-/* Text by the rules of the locale (locale.c): kinds of characters, comparing, mapping, lstr calls.
- */
+/* Text by the rules of the locale (locale.c): kinds of characters, comparing, mapping. */
 #include "guest/user/kernel32/k32.h"
 
 /* --- characters --- */
@@ -316,56 +315,4 @@ int WINAPI lstrcmpiA(LPCSTR a, LPCSTR b)
 	if (!a || !b)
 		return (a != NULL) - (b != NULL);
 	return CompareStringA(ENGLISH, NORM_IGNORECASE, a, -1, b, -1) - CSTR_EQUAL;
-}
-
-int WINAPI lstrlenA(LPCSTR s)
-{
-	return s ? (int)strlen(s) : 0;
-}
-
-int WINAPI lstrlenW(LPCWSTR s)
-{
-	return s ? (int)wcslen(s) : 0;
-}
-
-LPSTR WINAPI lstrcpyA(LPSTR d, LPCSTR s)
-{
-	return strcpy(d, s);
-}
-
-LPWSTR WINAPI lstrcpyW(LPWSTR d, LPCWSTR s)
-{
-	return wcscpy(d, s);
-}
-
-LPSTR WINAPI lstrcatA(LPSTR d, LPCSTR s)
-{
-	return strcat(d, s);
-}
-
-LPWSTR WINAPI lstrcatW(LPWSTR d, LPCWSTR s)
-{
-	return wcscat(d, s);
-}
-
-LPSTR WINAPI lstrcpynA(LPSTR d, LPCSTR s, int n)
-{
-	int i = 0;
-
-	for (; i < n - 1 && s[i]; i++)
-		d[i] = s[i];
-	if (n > 0)
-		d[i] = 0;
-	return d;
-}
-
-LPWSTR WINAPI lstrcpynW(LPWSTR d, LPCWSTR s, int n)
-{
-	int i = 0;
-
-	for (; i < n - 1 && s[i]; i++)
-		d[i] = s[i];
-	if (n > 0)
-		d[i] = 0;
-	return d;
 }

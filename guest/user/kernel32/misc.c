@@ -32,6 +32,8 @@ WINBOOL WINAPI GetThreadGroupAffinity(HANDLE h, PGROUP_AFFINITY out)
 {
 	THREAD_BASIC_INFORMATION info;
 
+	if (!out)
+		return fail(ERROR_INVALID_PARAMETER);
 	if (!succeed(
 		NtQueryInformationThread(h, ThreadBasicInformation, &info, sizeof(info), NULL)))
 		return FALSE;
@@ -44,7 +46,7 @@ WINBOOL WINAPI SetThreadGroupAffinity(HANDLE h, const GROUP_AFFINITY *want, PGRO
 {
 	ULONG_PTR mask = want->Mask;
 
-	if (want->Group)
+	if (want->Group || (ULONG)mask == ~0u) /* "all processors" is not known here */
 		return fail(ERROR_INVALID_PARAMETER);
 	if (old && !GetThreadGroupAffinity(h, old))
 		return FALSE;

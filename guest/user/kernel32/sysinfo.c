@@ -95,28 +95,6 @@ WINBOOL WINAPI GetNumaAvailableMemoryNode(UCHAR node, PULONGLONG bytes)
 	return TRUE;
 }
 
-WINBOOL WINAPI GetLogicalProcessorInformation(PSYSTEM_LOGICAL_PROCESSOR_INFORMATION out,
-					      PDWORD size)
-{
-	DWORD cpus = NtCurrentPeb()->NumberOfProcessors, need = (cpus + 2) * (DWORD)sizeof(*out);
-
-	if (*size < need || !out) {
-		*size = need;
-		return fail(ERROR_INSUFFICIENT_BUFFER);
-	}
-	memset(out, 0, need);
-	for (DWORD i = 0; i < cpus; i++) {
-		out[i].ProcessorMask = (ULONG_PTR)1 << i;
-		out[i].Relationship = RelationProcessorCore;
-	}
-	out[cpus].ProcessorMask = ((ULONG_PTR)1 << cpus) - 1;
-	out[cpus].Relationship = RelationProcessorPackage;
-	out[cpus + 1].ProcessorMask = out[cpus].ProcessorMask;
-	out[cpus + 1].Relationship = RelationNumaNode;
-	*size = need;
-	return TRUE;
-}
-
 /* --- memory --- */
 
 BOOL system_memory(SYSTEM_BASIC_INFORMATION *b, SYSTEM_PERFORMANCE_INFORMATION *p)

@@ -243,19 +243,24 @@ VOID WINAPI GetCurrentThreadStackLimits(PULONG_PTR low, PULONG_PTR high)
 	*high = (ULONG_PTR)NtCurrentTeb()->NtTib.StackBase;
 }
 
+#define LEAST_GUARANTEE (2 * PAGE_SIZE) /* in 64-bit processes */
+
 WINBOOL WINAPI SetThreadStackGuarantee(PULONG bytes)
 {
 	PTEB teb = NtCurrentTeb();
 	ULONG old = teb->GuaranteedStackBytes;
 	ULONG_PTR room = (ULONG_PTR)teb->NtTib.StackBase - (ULONG_PTR)teb->DeallocationStack;
+	ULONG want;
 
 	if (!bytes)
 		return fail(ERROR_NOACCESS);
-	if (*bytes >= room - 3 * PAGE_SIZE)
+	want = *bytes;
+	*bytes = old; /* in any case, as documented */
+	if (want >= room - 3 * PAGE_SIZE)
 		return fail(ERROR_INVALID_PARAMETER);
-	if (*bytes > old)
-		teb->GuaranteedStackBytes = (*bytes + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1);
-	*bytes = old;
+	if (want > old)
+		teb->GuaranteedStackBytes =
+		    max((want + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1), LEAST_GUARANTEE);
 	return TRUE;
 }
 

@@ -1,7 +1,7 @@
 # msvcrt.dll: the C library of Win64 programs. It takes system calls from kernel32 and ntdll only;
 # of libmingwex it uses Gay's floating-point conversions and long-double mathematics.
 MSVCRT_OBJ := $(B)/obj/guest/user/msvcrt
-MSVCRT_C := args bessel caltime conio convert ctype environ error exit exp file float format fpu heap \
+MSVCRT_C := args bessel caltime conio convert ctype cxxthrow environ error exit exp file float format fpu heap \
 	locale lock longjmp lowio math mbs memory misc number open path printf process scan scanf seek \
 	signal sort startup stat stdio stream strftime string strto terminate thread timezone tmp trig wcs wstdio
 MSVCRT_S := setjmp

@@ -313,12 +313,15 @@ SIZE_T NTAPI RtlSizeHeap(PVOID handle, ULONG flags, const void *p)
 	return b->kind == BLOCK_LARGE ? large_of(b)->size : data_size(b);
 }
 
-/* Grows or shrinks a large block inside its reservation. */
-static BOOLEAN resize_large(struct heap *h, struct large *l, SIZE_T size)
+/* Grows or shrinks a large block inside its reservation. A block that has become small moves,
+ * unless it must not. */
+static BOOLEAN resize_large(struct heap *h, ULONG flags, struct large *l, SIZE_T size)
 {
 	SIZE_T need = (size + sizeof(*l) + PAGE_SIZE - 1) & ~(SIZE_T)(PAGE_SIZE - 1);
 
-	if (size < LARGE_BYTES || need < size || need > l->reserve)
+	if (size < LARGE_BYTES && !(flags & HEAP_REALLOC_IN_PLACE_ONLY))
+		return FALSE;
+	if (need < size || need > l->reserve)
 		return FALSE;
 	if (need > l->commit && !heap_commit(h, (char *)l + l->commit, (char *)l + need))
 		return FALSE;
@@ -345,7 +348,7 @@ static BOOLEAN resize_in_place(struct heap *h, ULONG flags, struct block *b, SIZ
 	}
 	heap_enter(h, flags);
 	if (b->kind == BLOCK_LARGE) {
-		done = resize_large(h, large_of(b), size);
+		done = resize_large(h, flags, large_of(b), size);
 	} else if (size < LARGE_BYTES && heap_resize(h, b, units)) {
 		b->unused = (uint16_t)((SIZE_T)(b->size - 1) * UNIT - size);
 		done = TRUE;
@@ -361,8 +364,8 @@ PVOID NTAPI RtlReAllocateHeap(PVOID handle, ULONG flags, PVOID p, SIZE_T size)
 	SIZE_T old;
 	PVOID q;
 
-	if (!p) {
-		RtlSetLastWin32ErrorAndNtStatusFromNtStatus(STATUS_ACCESS_VIOLATION);
+	if (!p) { /* no block, and no error either */
+		RtlSetLastWin32ErrorAndNtStatusFromNtStatus(STATUS_SUCCESS);
 		return NULL;
 	}
 	if (!h) {
