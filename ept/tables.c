@@ -93,7 +93,7 @@ static bool is_approved(const struct ept_tables *t, uint64_t va, gpa_t gpa, uint
 	for (unsigned i = 0; i < TABLES_MAX_CODE; i++) {
 		const struct table_code *c = &t->code[i];
 
-		if (bytes <= c->bytes && gpa >= c->gpa && gpa - c->gpa <= c->bytes - bytes &&
+		if (!c->leaving && bytes <= c->bytes && gpa >= c->gpa && gpa - c->gpa <= c->bytes - bytes &&
 		    va - c->va == gpa - c->gpa)
 			return true;
 	}
@@ -317,7 +317,7 @@ int tables_approve(struct ept_tables *t, uint64_t va, gpa_t gpa, uint64_t bytes)
 	}
 	if (!room)
 		return -ENOSPC;
-	*room = (struct table_code){va, bytes, gpa};
+	*room = (struct table_code){va, bytes, gpa, false};
 	return 0;
 }
 
@@ -325,7 +325,14 @@ void tables_disapprove(struct ept_tables *t, gpa_t gpa)
 {
 	for (unsigned i = 0; i < TABLES_MAX_CODE; i++)
 		if (t->code[i].bytes && t->code[i].gpa == gpa)
-			t->code[i].bytes = 0;
+			t->code[i].leaving = true;
+}
+
+void tables_forgotten(struct ept_tables *t, gpa_t gpa)
+{
+	for (unsigned i = 0; i < TABLES_MAX_CODE; i++)
+		if (t->code[i].leaving && t->code[i].gpa == gpa)
+			t->code[i] = (struct table_code){0};
 }
 
 bool tables_maps(const struct ept_tables *t, gpa_t gpa, uint64_t bytes)

@@ -45,6 +45,7 @@ struct table_page {
 struct table_code {
 	uint64_t va, bytes; /* whole pages; bytes 0: none */
 	gpa_t gpa;
+	bool leaving; /* approved no more, but processors may still remember it */
 };
 #define TABLES_MAX_CODE 40u
 
@@ -95,9 +96,11 @@ int tables_change(struct ept_tables *t, gpa_t gpa, uint64_t clear, uint64_t set,
 		  uint64_t *old, struct table_refusal *refused);
 
 /* Approves code; -ENOSPC; -EEXIST: there is some beside it already. Takes approval back: no entry
- * is changed. */
+ * is changed, and its addresses stay taken until every processor has been made to forget it; else
+ * an instruction could begin in old code and end in new. */
 int tables_approve(struct ept_tables *t, uint64_t va, gpa_t gpa, uint64_t bytes);
 void tables_disapprove(struct ept_tables *t, gpa_t gpa);
+void tables_forgotten(struct ept_tables *t, gpa_t gpa);
 /* Does an entry of the kernel's half still map any of it? */
 bool tables_maps(const struct ept_tables *t, gpa_t gpa, uint64_t bytes);
 

@@ -44,7 +44,7 @@ $(B)/obj/checkcode: ept/checkcode.c ept/gadget.c ept/gadget.h
 	$(CC) -std=gnu17 -O2 $(WARN) -I. ept/checkcode.c ept/gadget.c -o $@
 
 # Kernel modules, build/guest/modules/*.sys: nothing in them may depend on where they are loaded.
-MODULES := hello crzero
+MODULES := hello crzero vmcall
 kernel: $(MODULES:%=$(B)/guest/modules/%.sys)
 $(B)/guest/modules/%.sys: $(B)/obj/guest/modules/%.o guest/modules/module.ld
 	@mkdir -p $(@D)

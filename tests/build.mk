@@ -155,7 +155,7 @@ $(B)/tests/attack.exe: $(ATTACK_OBJS)
 	@mkdir -p $(@D)
 	$(MINGW) $^ -lntdll -o $@
 # The modules beside it: as they are, and one that nobody approves.
-guest-tests: $(B)/tests/hello.sys $(B)/tests/crzero.sys $(B)/tests/changed.sys
+guest-tests: $(B)/tests/hello.sys $(B)/tests/crzero.sys $(B)/tests/vmcall.sys $(B)/tests/changed.sys
 $(B)/tests/%.sys: $(B)/guest/modules/%.sys
 	@mkdir -p $(@D)
 	cp $< $@

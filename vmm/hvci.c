@@ -145,6 +145,15 @@ static bool drop_boot_memory(struct vm *vm)
 	return true;
 }
 
+/* => the world is stopped */
+static void forget_translations(struct vm *vm)
+{
+	for (unsigned i = 0; i < vm->nvcpus; i++) {
+		vm->vcpu[i].run->s.regs.sregs.cr3 ^= CR3_PWT;
+		vm->vcpu[i].run->kvm_dirty_regs |= KVM_SYNC_X86_SREGS;
+	}
+}
+
 bool hvci_enter(struct vcpu *v)
 {
 	struct vm *vm = v->vm;
@@ -162,18 +171,15 @@ bool hvci_enter(struct vcpu *v)
 	}
 	ok = ok && check_processors(vm);
 	pthread_mutex_unlock(&p->table_lock);
+	if (ok) /* what they remember may be from tables that nobody has looked at */
+		forget_translations(vm);
 	return ok && drop_boot_memory(vm);
 }
 
 void hvci_flush(struct vcpu *v)
 {
-	struct vm *vm = v->vm;
-
 	world_stop(v);
-	for (unsigned i = 0; i < vm->nvcpus; i++) {
-		vm->vcpu[i].run->s.regs.sregs.cr3 ^= CR3_PWT;
-		vm->vcpu[i].run->kvm_dirty_regs |= KVM_SYNC_X86_SREGS;
-	}
+	forget_translations(v->vm);
 	world_resume(v);
 }
 
@@ -231,7 +237,8 @@ static int call_ptes(struct tables_call *c)
 	uint64_t done = 0;
 	int r = 0;
 
-	if (n == 0 || n > NTMM_PTES || (gpa & (PAGE - 1)) + n * sizeof(e[0]) > PAGE)
+	if (n == 0 || n > NTMM_PTES || gpa & (sizeof(gpa) - 1) ||
+	    (gpa & (PAGE - 1)) + n * sizeof(e[0]) > PAGE)
 		return -EINVAL;
 	theirs = ram_ptr(&c->v->vm->ram, gpa, n * sizeof(e[0]), EPT_R | EPT_W);
 	if (!theirs)

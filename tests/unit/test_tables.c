@@ -368,6 +368,17 @@ START_TEST(approval_comes_and_goes)
 	ck_assert(!tables_maps(&tables, gpa, 4096));
 	tables_disapprove(&tables, gpa);
 	ck_assert_int_eq(set(KPT, 200, gpa | P), -EPERM);
+	/* other code at its addresses waits until nobody remembers it */
+	ck_assert_int_eq(tables_approve(&tables, va, gpa + 8192, 4096), -EEXIST);
+	tables_forgotten(&tables, gpa + 8192);
+	ck_assert_int_eq(tables_approve(&tables, va, gpa + 8192, 4096), -EEXIST);
+	tables_forgotten(&tables, gpa);
+	ck_assert_int_eq(tables_approve(&tables, va, gpa + 8192, 4096), 0);
+	tables_forgotten(&tables, gpa + 8192); /* is not leaving */
+	ck_assert_int_eq(set(KPT, 200, (gpa + 8192) | P), 0);
+	ck_assert_int_eq(set(KPT, 200, 0), 0);
+	tables_disapprove(&tables, gpa + 8192);
+	tables_forgotten(&tables, gpa + 8192);
 	ck_assert_int_eq(tables_approve(&tables, IMAGE_VA + TEXT * 4096, gpa, 4096), -EEXIST);
 	ck_assert_int_eq(tables_approve(&tables, IMAGE_VA - 4096, gpa, 4096), -EEXIST);
 	for (unsigned i = 0; i < TABLES_MAX_CODE - 1; i++)
@@ -416,7 +427,9 @@ START_TEST(gadgets_are_found_at_any_byte)
 	    {{0x90, 0x0f, 0x00, 0x10}, true},	    /* lldt (%rax) */
 	    {{0x90, 0x0f, 0x00, 0xd8}, true},	    /* ltr %ax */
 	    {{0x90, 0x0f, 0x00, 0xc0}, false},	    /* sldt %ax */
-	    {{0x90, 0x90, 0x90, 0x90, 0x0f, 0x22}, false},
+	    {{0x90, 0x0f, 0x01, 0xc1}, true},  /* vmcall */
+	    {{0x90, 0x0f, 0x01, 0xd9}, true},  /* vmmcall */
+	    {{0x90, 0x0f, 0x01, 0x00}, false}, /* sgdt (%rax) */
 	};
 	const char *name;
 	size_t offset;
@@ -428,6 +441,9 @@ START_TEST(gadgets_are_found_at_any_byte)
 			ck_assert_uint_eq(offset, 1);
 		ck_assert(!gadget_find(rows[i].code, 6, 2, &offset, &name));
 	}
+	/* behind the end there are zeroes */
+	ck_assert(gadget_find((const uint8_t[]){0x90, 0x0f, 0x22}, 3, 0, &offset, &name));
+	ck_assert(!gadget_find((const uint8_t[]){0x90, 0x90, 0x0f}, 3, 0, &offset, &name));
 }
 END_TEST
 
