@@ -7,9 +7,9 @@ static const struct {
 	enum operand operand;
 	const char *name;
 } rows[] = {
-    {0x22, 0, ANY, "mov to cr0"}, {0x22, 3, ANY, "mov to cr3"}, {0x22, 4, ANY, "mov to cr4"},
-    {0x01, 2, MEMORY, "lgdt"},	  {0x01, 3, MEMORY, "lidt"},	{0x01, 3, REGISTER, "svm"},
-    {0x01, 6, ANY, "lmsw"},	  {0x00, 2, ANY, "lldt"},	{0x00, 3, ANY, "ltr"},
+    {0x22, 0, ANY, "mov to cr0"},  {0x22, 3, ANY, "mov to cr3"}, {0x22, 4, ANY, "mov to cr4"},
+    {0x01, 2, MEMORY, "lgdt"},	   {0x01, 3, MEMORY, "lidt"},	 {0x01, 3, REGISTER, "svm"},
+    {0x01, 6, ANY, "lmsw"},	   {0x00, 2, ANY, "lldt"},	 {0x00, 3, ANY, "ltr"},
     {0x01, 0, REGISTER, "vmcall"},
 };
 

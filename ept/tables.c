@@ -93,8 +93,8 @@ static bool is_approved(const struct ept_tables *t, uint64_t va, gpa_t gpa, uint
 	for (unsigned i = 0; i < TABLES_MAX_CODE; i++) {
 		const struct table_code *c = &t->code[i];
 
-		if (!c->leaving && bytes <= c->bytes && gpa >= c->gpa && gpa - c->gpa <= c->bytes - bytes &&
-		    va - c->va == gpa - c->gpa)
+		if (!c->leaving && bytes <= c->bytes && gpa >= c->gpa &&
+		    gpa - c->gpa <= c->bytes - bytes && va - c->va == gpa - c->gpa)
 			return true;
 	}
 	return false;

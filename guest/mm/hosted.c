@@ -67,12 +67,18 @@ MMPTE mm_hosted_change(MMPTE *pte, MMPTE clear, MMPTE set)
 	return r9;
 }
 
+/* ask: in one page */
+static void change_all(struct ntmm_pte *ask, u32 n)
+{
+	s64 done = hypercall(NTMM_HC_PTES, MmGetPhysicalAddress(ask), n, 0, 0);
+
+	if (UNLIKELY(done != n))
+		refused(NULL, done < 0 ? 0 : ask[done].set, done);
+}
+
 void mm_hosted_flush(struct pte_queue *q)
 {
-	s64 done = hypercall(NTMM_HC_PTES, MmGetPhysicalAddress(q->ask), q->n, 0, 0);
-
-	if (UNLIKELY(done != q->n))
-		refused(NULL, done < 0 ? 0 : q->ask[done].set, done);
+	change_all(q->ask, q->n);
 	for (u32 i = 0; i < q->n; i++)
 		if (q->dirty[i])
 			*q->dirty[i] = q->ask[i].old & PTE_DIRTY;
@@ -129,6 +135,35 @@ void mm_free_table(pfn_t p, u32 level)
 	chain[level] = p;
 	waiting[level]++;
 	KeReleaseSpinLock(&pfn_lock, old);
+}
+
+u32 mm_hosted_tables(MMPTE *e, u64 va, u32 shift, u32 level)
+{
+	struct ntmm_pte ask[LEVELS] __attribute__((aligned(128))); /* in one page */
+	const u32 first = (shift - 12) / 9;
+	u32 n = 0;
+
+	_Static_assert(sizeof(ask) == 128, "the host takes them from one page");
+	for (; shift > level; shift -= 9, n++) {
+		pfn_t p = mm_take_table(first - n);
+
+		if (!p)
+			break;
+		ask[n] = (struct ntmm_pte){.gpa = (u64)e - MM_DIRECT_MAP,
+					   .clear = ~0ul,
+					   .set = (u64)p << PAGE_SHIFT | PTE_VALID | PTE_HW_WRITE |
+						  PTE_USER | PTE_ACCESSED};
+		e = (MMPTE *)pfn_to_va(p) + (va >> (shift - 9) & 511);
+	}
+	if (shift > level) {
+		while (n--)
+			mm_free_table(pte_pfn(ask[n].set), first - n);
+		return 0;
+	}
+	for (u32 i = 0; i < n; i++)
+		mm_pfn[ask[i].gpa >> PAGE_SHIFT].share++;
+	change_all(ask, n);
+	return n;
 }
 
 bool mm_tables_left(void)

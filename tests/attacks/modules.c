@@ -132,12 +132,8 @@ static enum outcome module_take(void)
 }
 
 const struct attack attacks_modules[] = {
-    {"module-load", module_load},
-    {"module-hash", module_hash},
-    {"module-cr", module_cr},
-    {"module-vmcall", module_vmcall},
-    {"module-kdp", module_kdp},
-    {"module-code", module_code},
-    {"module-take", module_take},
-    {0},
+    {"module-load", module_load}, {"module-hash", module_hash},
+    {"module-cr", module_cr},	  {"module-vmcall", module_vmcall},
+    {"module-kdp", module_kdp},	  {"module-code", module_code},
+    {"module-take", module_take}, {0},
 };

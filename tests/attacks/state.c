@@ -115,8 +115,8 @@ static LONG approved_wrmsr(uint32_t index, uint64_t value)
 
 static enum outcome approved_msr(void)
 {
-	static const uint32_t locked[] = {0xc0000080, 0xc0000081, 0xc0000082, 0xc0000084, 0x176,
-					  0x277, 0x1b};
+	static const uint32_t locked[] = {0xc0000080, 0xc0000081, 0xc0000082, 0xc0000084,
+					  0x176,      0x277,	  0x1b};
 
 	for (size_t i = 0; i < sizeof(locked) / sizeof(locked[0]); i++)
 		if (!approved_wrmsr(locked[i], 0))
@@ -296,7 +296,7 @@ static enum outcome cr_gadget(void)
 }
 
 /* Real mode, in which it ends the machine with an exit code of its own. */
-static const uint8_t real[] = {0xfa,			   /* cli */
+static const uint8_t real[] = {0xfa,				   /* cli */
 			       0x66, 0xbf, 0x4d, 0x00, 0x00, 0x00, /* mov $77, %edi */
 			       0x66, 0xb8, 0x01, 0x00, 0x00, 0x00, /* mov $HC_EXIT, %eax */
 			       0xba, 0x74, 0x6e,		   /* mov $port, %dx */
