@@ -66,7 +66,7 @@ check: $(CHECK_PROGS)
 GUEST_C := hello imports args exitcode stdin_echo crash guardpage demand_zero protect threads commit_limit \
 	stack inpage_error corrupt hog objects conditions pte_states page_cluster
 # The memory calls of ntdll.dll itself:
-GUEST_VM := huge_pages vm_extended large_pages awe vm_lock vm_copy write_watch vm_advice working_set large_sections vm_fuzz vm_fuzz_shared vm_stack vm_calls aslr seh vm_counters
+GUEST_VM := huge_pages sparse vm_extended large_pages awe vm_lock vm_copy write_watch vm_advice working_set large_sections vm_fuzz vm_fuzz_shared vm_stack vm_calls aslr seh vm_counters
 GUEST_C += $(GUEST_VM)
 GUEST_C += spin files pipes pipes_async pool
 # Processes and jobs:

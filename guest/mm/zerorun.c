@@ -1,9 +1,9 @@
 /*
- * Demand-zero pages in runs, at level hvci, where each change of an entry by itself is an exit. While
- * a program goes on touching where the last run ended, the next one is twice as long: one page, two,
- * at most ZERO_RUN. The pages behind the first are neither accessed nor dirty: a trim takes them
- * first and loses nothing. Not where somebody counts (write watch, a hard limit of the working set),
- * nor when frames are few.
+ * Demand-zero pages in runs, at level hvci, where each change of an entry by itself is an exit.
+ * While a program goes on touching where the last run ended, the next one is twice as long: one
+ * page, two, at most ZERO_RUN. The pages behind the first are neither accessed nor dirty: a trim
+ * takes them first and loses nothing. Not where somebody counts (write watch, a hard limit of the
+ * working set), nor when frames are few.
  */
 #include "guest/mm/mi.h"
 #include "guest/mm/nt_memory.h"

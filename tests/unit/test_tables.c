@@ -387,6 +387,59 @@ START_TEST(approval_comes_and_goes)
 }
 END_TEST
 
+static unsigned recycle(gpa_t p)
+{
+	return tables_recycle(&tables, &p, 1, (const gpa_t[]){PAGE(31), PAGE(30)}, 2);
+}
+
+START_TEST(idle_tables_lose_their_kind)
+{
+	const gpa_t table = PAGE(21), both[] = {PAGE(22), table, ROOT, PAGE(23)};
+
+	for (unsigned i = 22; i <= 31; i++)
+		if (i != 23)
+			ck_assert_int_eq(tables_add_root(&tables, PAGE(i)), 0);
+	ck_assert_uint_eq(recycle(PAGE(30)), 0); /* loaded */
+	ck_assert_uint_eq(recycle(PAGE(31)), 0);
+	ck_assert_int_eq(set(ROOT, 0, 0), 0);
+	ck_assert_uint_eq(recycle(ROOT), 0); /* the system's, empty though it be */
+	ck_assert_int_eq(set(ROOT, 0, UPDPT | P | W | U), 0);
+	ck_assert_uint_eq(recycle(PAGE(40)), 0); /* has none */
+	ck_assert_uint_eq(recycle(PAGE(29) + 8), 0);
+	ck_assert_uint_eq(recycle(POOL_END), 0);
+	ck_assert_uint_eq(recycle(DATA), 0);
+	/* of the kernel's half, empty and in no table */
+	ck_assert_int_eq(set(KPD, 7, PAGE(24 + 20) | P | W), 0);
+	ck_assert_int_eq(set(KPD, 7, 0), 0);
+	ck_assert_uint_eq(recycle(PAGE(24 + 20)), 0);
+	/* linked, by an entry of each level */
+	ck_assert_int_eq(set(UPD, 9, table | P | W | U), 0);
+	ck_assert_uint_eq(recycle(table), 0);
+	ck_assert_int_eq(set(UPDPT, 9, PAGE(50) | P | W | U), 0);
+	ck_assert_uint_eq(recycle(PAGE(50)), 0);
+	ck_assert_int_eq(set(PAGE(29), 255, PAGE(51) | P | W | U), 0);
+	ck_assert_uint_eq(recycle(PAGE(51)), 0);
+	ck_assert_uint_eq(recycle(PAGE(29)), 0); /* a root that is not empty */
+	/* large pages and what the page tables say are no links */
+	ck_assert_int_eq(set(UPD, 9, 0), 0);
+	ck_assert_int_eq(set(UPT, 9, table | P | U), 0);
+	ck_assert_int_eq(set(UPD, 10, POOL | P | U | PS), 0);
+	*at(table, 511) = 1 << 5;
+	ck_assert_uint_eq(recycle(table), 0); /* not empty */
+	*at(table, 511) = 0;
+	/* as many as there are up to the first that is none */
+	ck_assert_uint_eq(tables_recycle(&tables, both, 4, NULL, 0), 2);
+	ck_assert(!tables_is_root(&tables, PAGE(22)));
+	ck_assert_uint_eq(*at(PAGE(22), 496), 0);
+	ck_assert_int_eq(set(PAGE(22), 0, 0), -EFAULT);
+	ck_assert_int_eq(set(table, 0, 0), -EFAULT);
+	/* and are something else then */
+	ck_assert_int_eq(set(KPD, 8, PAGE(22) | P | W), 0);
+	ck_assert_int_eq(tables_add_root(&tables, table), 0);
+	ck_assert_uint_eq(recycle(table), 1);
+}
+END_TEST
+
 START_TEST(a_leaf_can_be_forced)
 {
 	uint64_t old;
@@ -464,6 +517,7 @@ Suite *tables_suite(void)
 	tcase_add_test(t, a_new_table_is_empty);
 	tcase_add_test(t, roots_have_the_systems_half);
 	tcase_add_test(t, approval_comes_and_goes);
+	tcase_add_test(t, idle_tables_lose_their_kind);
 	tcase_add_test(t, a_leaf_can_be_forced);
 	tcase_add_test(t, gadgets_are_found_at_any_byte);
 	suite_add_tcase(s, t);
