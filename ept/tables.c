@@ -50,12 +50,17 @@ static uint64_t *entries(const struct ept_tables *t, gpa_t table)
 	return ept_at(t->memory, table, PAGE);
 }
 
-static bool all_zero(const uint64_t *table)
+static bool zero_until(const uint64_t *table, unsigned end)
 {
-	for (unsigned i = 0; i < PT_ENTRIES; i++)
+	for (unsigned i = 0; i < end; i++)
 		if (__atomic_load_n(&table[i], __ATOMIC_RELAXED))
 			return false;
 	return true;
+}
+
+static bool all_zero(const uint64_t *table)
+{
+	return zero_until(table, PT_ENTRIES);
 }
 
 static bool refuse(const struct look *l, enum ept_rule rule, bool leaf)
@@ -93,8 +98,8 @@ static bool is_approved(const struct ept_tables *t, uint64_t va, gpa_t gpa, uint
 	for (unsigned i = 0; i < TABLES_MAX_CODE; i++) {
 		const struct table_code *c = &t->code[i];
 
-		if (bytes <= c->bytes && gpa >= c->gpa && gpa - c->gpa <= c->bytes - bytes &&
-		    va - c->va == gpa - c->gpa)
+		if (!c->leaving && bytes <= c->bytes && gpa >= c->gpa &&
+		    gpa - c->gpa <= c->bytes - bytes && va - c->va == gpa - c->gpa)
 			return true;
 	}
 	return false;
@@ -274,6 +279,57 @@ int tables_add_root(struct ept_tables *t, gpa_t root)
 	return 0;
 }
 
+/* Says of each page whether an entry of the user's half leads to it. */
+static void mark_linked(struct ept_tables *t)
+{
+	const uint64_t pages = (t->pool.end - t->pool.start) / PAGE;
+
+	for (uint64_t i = 0; i < pages; i++)
+		t->page[i].linked = false;
+	for (uint64_t i = 0; i < pages; i++) {
+		const enum table_kind kind = (enum table_kind)t->page[i].kind;
+		const uint64_t *e = entries(t, t->pool.start + i * PAGE);
+		const unsigned end = kind == TABLE_ROOT				  ? HALF
+				     : kind == TABLE_USER3 || kind == TABLE_USER2 ? PT_ENTRIES
+										  : 0;
+
+		for (unsigned k = 0; k < end; k++) {
+			const uint64_t v = __atomic_load_n(&e[k], __ATOMIC_RELAXED);
+			struct table_page *child = page_of(t, v & PT_FRAME);
+
+			if ((v & (PT_PRESENT | PT_LARGE)) == PT_PRESENT && child)
+				child->linked = true;
+		}
+	}
+}
+
+static bool is_idle(const struct ept_tables *t, gpa_t gpa, const gpa_t *loaded, unsigned nloaded)
+{
+	const struct table_page *p = page_of(t, gpa);
+
+	if (!p || gpa & (PAGE - 1) || p->linked || gpa == t->root)
+		return false;
+	for (unsigned i = 0; i < nloaded; i++)
+		if (loaded[i] == gpa)
+			return false;
+	if (p->kind == TABLE_ROOT)
+		return zero_until(entries(t, gpa), HALF);
+	return kinds[p->kind].user && all_zero(entries(t, gpa));
+}
+
+unsigned tables_recycle(struct ept_tables *t, const gpa_t *page, unsigned n, const gpa_t *loaded,
+			unsigned nloaded)
+{
+	unsigned done = 0;
+
+	mark_linked(t);
+	for (; done < n && is_idle(t, page[done], loaded, nloaded); done++) {
+		memset(entries(t, page[done]), 0, PAGE); /* a root has the system's half */
+		page_of(t, page[done])->kind = TABLE_NONE;
+	}
+	return done;
+}
+
 int tables_change(struct ept_tables *t, gpa_t gpa, uint64_t clear, uint64_t set, bool force,
 		  uint64_t *old, struct table_refusal *refused)
 {
@@ -317,7 +373,7 @@ int tables_approve(struct ept_tables *t, uint64_t va, gpa_t gpa, uint64_t bytes)
 	}
 	if (!room)
 		return -ENOSPC;
-	*room = (struct table_code){va, bytes, gpa};
+	*room = (struct table_code){va, bytes, gpa, false};
 	return 0;
 }
 
@@ -325,7 +381,14 @@ void tables_disapprove(struct ept_tables *t, gpa_t gpa)
 {
 	for (unsigned i = 0; i < TABLES_MAX_CODE; i++)
 		if (t->code[i].bytes && t->code[i].gpa == gpa)
-			t->code[i].bytes = 0;
+			t->code[i].leaving = true;
+}
+
+void tables_forgotten(struct ept_tables *t, gpa_t gpa)
+{
+	for (unsigned i = 0; i < TABLES_MAX_CODE; i++)
+		if (t->code[i].leaving && t->code[i].gpa == gpa)
+			t->code[i] = (struct table_code){0};
 }
 
 bool tables_maps(const struct ept_tables *t, gpa_t gpa, uint64_t bytes)

@@ -11,10 +11,11 @@
  *   USER3..1  the next kind down, or a leaf that user mode can reach
  *   KERNEL3..1  the same of the kernel's half, a leaf that user mode cannot reach
  *
- * A page of the pool has no kind until an entry leads to it; then it keeps its kind for ever, and a
- * table of the kernel's half its address, too. So it does not matter what the processor remembers
- * of entries that are gone (translations, paging-structure caches): whatever was a table of some
- * kind still is one, and no entry has ever given a right that the rules forbid.
+ * A page of the pool has no kind until an entry leads to it; then it keeps its kind, and a table of
+ * the kernel's half its address, too. So it does not matter what the processor remembers of entries
+ * that are gone (translations, paging-structure caches): whatever was a table of some kind still is
+ * one, and no entry has ever given a right that the rules forbid. Only tables_recycle() takes the
+ * kind away again, when no processor remembers anything.
  *
  * An entry that leads to a table has exactly the rights of its half (write, and user in the user's
  * half); so the rights of a leaf are those of the path.
@@ -39,12 +40,14 @@ enum table_kind {
 struct table_page {
 	uint64_t va; /* KERNEL*: what its first entry maps */
 	uint8_t kind;
+	bool linked; /* an entry leads to it; while tables_recycle() looks */
 };
 
 /* Code the kernel may execute, at this address and no other: instructions may cross pages. */
 struct table_code {
 	uint64_t va, bytes; /* whole pages; bytes 0: none */
 	gpa_t gpa;
+	bool leaving; /* approved no more, but processors may still remember it */
 };
 #define TABLES_MAX_CODE 40u
 
@@ -89,15 +92,25 @@ int tables_enter(struct ept_tables *t, struct table_refusal *refused);
 int tables_add_root(struct ept_tables *t, gpa_t root);
 bool tables_is_root(const struct ept_tables *t, gpa_t root);
 
+/*
+ * Empty tables of the user's half and roots that no entry leads to and that are not `loaded` have
+ * no kind from now on. Returns how many, of those in `page` up to the first that is something else.
+ * => no processor runs, and each forgets all translations before it does
+ */
+unsigned tables_recycle(struct ept_tables *t, const gpa_t *page, unsigned n, const gpa_t *loaded,
+			unsigned nloaded);
+
 /* The entry at gpa becomes (old & ~clear) | set in one step, *old what it was. -EFAULT: no entry in
  * a table; -EPERM: *refused says what rule forbids it. `force`: a leaf is changed all the same. */
 int tables_change(struct ept_tables *t, gpa_t gpa, uint64_t clear, uint64_t set, bool force,
 		  uint64_t *old, struct table_refusal *refused);
 
 /* Approves code; -ENOSPC; -EEXIST: there is some beside it already. Takes approval back: no entry
- * is changed. */
+ * is changed, and its addresses stay taken until every processor has been made to forget it; else
+ * an instruction could begin in old code and end in new. */
 int tables_approve(struct ept_tables *t, uint64_t va, gpa_t gpa, uint64_t bytes);
 void tables_disapprove(struct ept_tables *t, gpa_t gpa);
+void tables_forgotten(struct ept_tables *t, gpa_t gpa);
 /* Does an entry of the kernel's half still map any of it? */
 bool tables_maps(const struct ept_tables *t, gpa_t gpa, uint64_t bytes);
 

@@ -8,7 +8,7 @@ GUEST_SRCS := \
 	guest/ke/fpu.c guest/ke/aslr.c guest/ke/runblock.c guest/ke/print.c guest/ke/bugcheck.c \
 	guest/ke/string.c guest/ke/kuser.c guest/ke/kdp.c guest/ke/guard.c guest/ex/pool.c \
 	guest/ex/securepool.c guest/ex/protection.c guest/ex/driver.c \
-	guest/mm/mminit.c guest/mm/pfn.c guest/mm/contig.c guest/mm/syspte.c guest/mm/space.c guest/mm/hosted.c \
+	guest/mm/mminit.c guest/mm/pfn.c guest/mm/contig.c guest/mm/syspte.c guest/mm/space.c guest/mm/hosted.c guest/mm/zerorun.c \
 	guest/mm/prot.c guest/mm/commit.c guest/mm/pagefile.c guest/mm/pagein.c guest/mm/store.c guest/rtl/xpress.c guest/mm/fault.c \
 	guest/mm/stack.c guest/mm/wset.c guest/mm/writer.c guest/mm/usercopy.c guest/mm/divide.c guest/mm/vad.c \
 	guest/mm/alloc.c guest/mm/free.c guest/mm/protect.c guest/mm/query.c guest/mm/ca.c \
@@ -44,7 +44,7 @@ $(B)/obj/checkcode: ept/checkcode.c ept/gadget.c ept/gadget.h
 	$(CC) -std=gnu17 -O2 $(WARN) -I. ept/checkcode.c ept/gadget.c -o $@
 
 # Kernel modules, build/guest/modules/*.sys: nothing in them may depend on where they are loaded.
-MODULES := hello crzero
+MODULES := hello crzero vmcall
 kernel: $(MODULES:%=$(B)/guest/modules/%.sys)
 $(B)/guest/modules/%.sys: $(B)/obj/guest/modules/%.o guest/modules/module.ld
 	@mkdir -p $(@D)

@@ -67,7 +67,7 @@ check: $(CHECK_PROGS)
 GUEST_C := hello imports args exitcode stdin_echo crash guardpage demand_zero protect threads commit_limit \
 	stack inpage_error corrupt hog objects conditions pte_states page_cluster
 # The memory calls of ntdll.dll itself:
-GUEST_VM := huge_pages vm_extended large_pages awe vm_lock vm_copy write_watch vm_advice working_set large_sections vm_fuzz vm_fuzz_shared vm_stack vm_calls aslr seh vm_counters runtimes
+GUEST_VM := huge_pages sparse vm_extended large_pages awe vm_lock vm_copy write_watch vm_advice working_set large_sections vm_fuzz vm_fuzz_shared vm_stack vm_calls aslr seh vm_counters runtimes
 GUEST_C += $(GUEST_VM)
 GUEST_C += store spin files pipes pipes_async pool
 # Processes and jobs:
@@ -156,7 +156,7 @@ $(B)/tests/attack.exe: $(ATTACK_OBJS)
 	@mkdir -p $(@D)
 	$(MINGW) $^ -lntdll -o $@
 # The modules beside it: as they are, and one that nobody approves.
-guest-tests: $(B)/tests/hello.sys $(B)/tests/crzero.sys $(B)/tests/changed.sys
+guest-tests: $(B)/tests/hello.sys $(B)/tests/crzero.sys $(B)/tests/vmcall.sys $(B)/tests/changed.sys
 $(B)/tests/%.sys: $(B)/guest/modules/%.sys
 	@mkdir -p $(@D)
 	cp $< $@

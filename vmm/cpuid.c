@@ -135,7 +135,9 @@ int cpuid_setup(struct vm *vm, struct vcpu *vcpu, struct vm_error *err)
 	    {1, ECX, 1u << 24, deadline ? 1u << 24 : 0}, /* TSC deadline timer */
 	    {1, EDX, 0, vm->nvcpus > 1 ? 1u << 28 : 0},	 /* more than one logical CPU */
 	    {4, EAX, 0xffffc000u, 0},			 /* caches are per CPU */
-	    {7, EDX, 1u << 15, 0},			 /* hybrid */
+	    {7, EBX, 1u << 25, 0},   /* processor trace: writes past the page tables */
+	    {7, EDX, 1u << 15, 0},   /* hybrid */
+	    {0xd, EAX, 1u << 19, 0}, /* APX: ept/gadget.h */
 	    {0x80000008u, ECX, 0xf0ffu, (vm->nvcpus - 1) & 0xff}, /* AMD: cores */
 	    {0x8000001eu, EAX, 0xffffffffu, vcpu->id},		  /* AMD: extended APIC id */
 	    {0x8000001eu, EBX, 0xffffu, vcpu->id & 0xff},	  /* one thread a core */

@@ -145,6 +145,15 @@ static bool drop_boot_memory(struct vm *vm)
 	return true;
 }
 
+/* => the world is stopped */
+static void forget_translations(struct vm *vm)
+{
+	for (unsigned i = 0; i < vm->nvcpus; i++) {
+		vm->vcpu[i].run->s.regs.sregs.cr3 ^= CR3_PWT;
+		vm->vcpu[i].run->kvm_dirty_regs |= KVM_SYNC_X86_SREGS;
+	}
+}
+
 bool hvci_enter(struct vcpu *v)
 {
 	struct vm *vm = v->vm;
@@ -162,18 +171,15 @@ bool hvci_enter(struct vcpu *v)
 	}
 	ok = ok && check_processors(vm);
 	pthread_mutex_unlock(&p->table_lock);
+	if (ok) /* what they remember may be from tables that nobody has looked at */
+		forget_translations(vm);
 	return ok && drop_boot_memory(vm);
 }
 
 void hvci_flush(struct vcpu *v)
 {
-	struct vm *vm = v->vm;
-
 	world_stop(v);
-	for (unsigned i = 0; i < vm->nvcpus; i++) {
-		vm->vcpu[i].run->s.regs.sregs.cr3 ^= CR3_PWT;
-		vm->vcpu[i].run->kvm_dirty_regs |= KVM_SYNC_X86_SREGS;
-	}
+	forget_translations(v->vm);
 	world_resume(v);
 }
 
@@ -231,7 +237,8 @@ static int call_ptes(struct tables_call *c)
 	uint64_t done = 0;
 	int r = 0;
 
-	if (n == 0 || n > NTMM_PTES || (gpa & (PAGE - 1)) + n * sizeof(e[0]) > PAGE)
+	if (n == 0 || n > NTMM_PTES || gpa & (sizeof(gpa) - 1) ||
+	    (gpa & (PAGE - 1)) + n * sizeof(e[0]) > PAGE)
 		return -EINVAL;
 	theirs = ram_ptr(&c->v->vm->ram, gpa, n * sizeof(e[0]), EPT_R | EPT_W);
 	if (!theirs)
@@ -264,11 +271,34 @@ static int call_cr3(struct tables_call *c)
 	return 0;
 }
 
+static int call_recycle(struct tables_call *c)
+{
+	const uint64_t gpa = c->arg[0], n = c->arg[1];
+	gpa_t page[NTMM_RECYCLE], loaded[VM_MAX_CPUS];
+	struct vm *vm = c->v->vm;
+	const void *theirs;
+	unsigned done;
+
+	if (n == 0 || n > NTMM_RECYCLE)
+		return -EINVAL;
+	theirs = ram_ptr(&vm->ram, gpa, n * sizeof(page[0]), EPT_R);
+	if (!theirs)
+		return -EFAULT;
+	memcpy(page, theirs, n * sizeof(page[0]));
+	for (unsigned i = 0; i < vm->nvcpus; i++)
+		loaded[i] = vm->vcpu[i].run->s.regs.sregs.cr3 & PT_FRAME;
+	done = tables_recycle(&vm->prot->tables, page, (unsigned)n, loaded, vm->nvcpus);
+	forget_translations(vm);
+	return (int)done;
+}
+
 static const struct {
 	int (*handler)(struct tables_call *c);
+	bool alone; /* while no other processor runs */
 } calls[] = {
-    [NTMM_HC_TABLES] = {call_tables}, [NTMM_HC_ROOT] = {call_root}, [NTMM_HC_PTE] = {call_pte},
-    [NTMM_HC_PTES] = {call_ptes},     [NTMM_HC_CR3] = {call_cr3},
+    [NTMM_HC_TABLES] = {call_tables, false}, [NTMM_HC_ROOT] = {call_root, false},
+    [NTMM_HC_PTE] = {call_pte, false},	     [NTMM_HC_PTES] = {call_ptes, false},
+    [NTMM_HC_CR3] = {call_cr3, false},	     [NTMM_HC_RECYCLE] = {call_recycle, true},
 };
 
 /* The record of what was refused. => no lock held */
@@ -311,9 +341,13 @@ bool hvci_call(struct vcpu *v, bool *more)
 
 	if (number >= sizeof(calls) / sizeof(calls[0]) || !calls[number].handler || !hvci_on(v->vm))
 		return false;
+	if (calls[number].alone)
+		world_stop(v);
 	pthread_mutex_lock(&p->table_lock);
 	r = calls[number].handler(&c);
 	pthread_mutex_unlock(&p->table_lock);
+	if (calls[number].alone)
+		world_resume(v);
 	regs->rax = (uint64_t)(int64_t)r;
 	v->run->kvm_dirty_regs |= KVM_SYNC_X86_REGS;
 	*more = !c.refused || tell(&c);

@@ -89,7 +89,7 @@ static int place(struct call *c, const uint8_t *file, struct ntmm_module *m)
 	if (r < 0) {
 		scan_disapprove(&p->baseline, gpa);
 		kdp_release(&p->kdp, gpa, &unused);
-		return r;
+		return r; /* never approved: nobody has executed it */
 	}
 	m->code = gpa;
 	return 0;
@@ -169,8 +169,12 @@ void module_release(struct vcpu *v)
 	struct protect *p = v->vm->prot;
 	uint64_t bytes;
 
-	if (hvci_on(v->vm))
+	if (hvci_on(v->vm)) {
 		hvci_flush(v);
+		pthread_mutex_lock(&p->table_lock);
+		tables_forgotten(&p->tables, v->released);
+		pthread_mutex_unlock(&p->table_lock);
+	}
 	pthread_mutex_lock(&v->vm->io_lock);
 	if (kdp_release(&p->kdp, v->released, &bytes) == 0)
 		memset(ept_at(&p->memory, v->released, bytes), 0, bytes);

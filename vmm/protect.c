@@ -120,6 +120,12 @@ static uint8_t deny_apic[1] = {0xf7};	  /* 18..1f: 1b, APIC base */
  * interrupt is set before it is sealed. */
 static uint8_t deny_kvm_old[1] = {0xf9}; /* 10..17: 11, 12 */
 static uint8_t deny_kvm[4] = {0};	 /* 4b564d00..1f */
+/* Hyper-V's, of which KVM has some write to the guest's memory; before Linux 5.12 it did so for
+ * every guest. */
+static uint8_t deny_hyperv[0x120 / 8] = {0}; /* 40000000..4000011f */
+/* Intel's processor trace writes to guest-physical addresses, past the guest's page tables: where
+ * to, and whether (Intel SDM volume 3, "Trace output"). */
+static uint8_t deny_trace[3] = {0xfc, 0xff, 0xfe}; /* 560..577: 560, 561, 570 */
 
 static int lock_msrs(struct vm *vm)
 {
@@ -130,7 +136,9 @@ static int lock_msrs(struct vm *vm)
 		       {KVM_MSR_FILTER_WRITE, 8, 0x270, deny_pat},
 		       {KVM_MSR_FILTER_WRITE, 8, 0x18, deny_apic},
 		       {KVM_MSR_FILTER_WRITE, 8, 0x10, deny_kvm_old},
-		       {KVM_MSR_FILTER_WRITE, 32, 0x4b564d00, deny_kvm}},
+		       {KVM_MSR_FILTER_WRITE, 32, 0x4b564d00, deny_kvm},
+		       {KVM_MSR_FILTER_WRITE, 0x120, 0x40000000, deny_hyperv},
+		       {KVM_MSR_FILTER_WRITE, 24, 0x560, deny_trace}},
 	};
 
 	return ioctl(vm->vm_fd, KVM_X86_SET_MSR_FILTER, &f) < 0 ? -errno : 0;

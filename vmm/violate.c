@@ -449,12 +449,23 @@ bool protect_wrmsr(struct vcpu *v)
 	static const struct {
 		uint32_t index;
 		const char *name;
-	} names[] = {
-	    {0xc0000080, "EFER"},	   {0xc0000081, "STAR"},     {0xc0000082, "LSTAR"},
-	    {0xc0000083, "CSTAR"},	   {0xc0000084, "FMASK"},    {0x174, "SYSENTER_CS"},
-	    {0x175, "SYSENTER_ESP"},	   {0x176, "SYSENTER_EIP"},  {0x277, "PAT"},
-	    {0x1b, "APIC_BASE"},	   {0x11, "KVM_WALL_CLOCK"}, {0x12, "KVM_SYSTEM_TIME"},
-	    {0x4b564d03, "KVM_STEAL_TIME"}};
+	} names[] = {{0xc0000080, "EFER"},
+		     {0xc0000081, "STAR"},
+		     {0xc0000082, "LSTAR"},
+		     {0xc0000083, "CSTAR"},
+		     {0xc0000084, "FMASK"},
+		     {0x174, "SYSENTER_CS"},
+		     {0x175, "SYSENTER_ESP"},
+		     {0x176, "SYSENTER_EIP"},
+		     {0x277, "PAT"},
+		     {0x1b, "APIC_BASE"},
+		     {0x11, "KVM_WALL_CLOCK"},
+		     {0x12, "KVM_SYSTEM_TIME"},
+		     {0x4b564d03, "KVM_STEAL_TIME"},
+		     {0x40000001, "HV_HYPERCALL"},
+		     {0x570, "RTIT_CTL"},
+		     {0x560, "RTIT_OUTPUT_BASE"},
+		     {0x561, "RTIT_OUTPUT_MASK"}};
 	struct kvm_run *run = v->run;
 	struct protect *pr = v->vm->prot;
 	struct ept_regs regs = vcpu_regs(v);

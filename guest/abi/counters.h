@@ -16,7 +16,7 @@
 /* clang-format off */
 #define NTMM_COUNTERS(X)                                                                \
 	X(faults_total,        "page faults taken")                                     \
-	X(faults_demand_zero,  "resolved with a zeroed page")                           \
+	X(faults_demand_zero,  "resolved with a zeroed page (hvci: pages, some ahead)") \
 	X(faults_transition,   "soft: page found on the standby or modified list")      \
 	X(faults_hard,         "read from a pagefile or file")                          \
 	X(faults_prototype,    "soft: shared page made valid here")                     \

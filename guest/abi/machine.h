@@ -102,7 +102,7 @@ enum ntmm_hypercall {
 	 */
 	NTMM_HC_TABLES = 17, /* rdi = gpa of the system's root: from now on */
 	NTMM_HC_ROOT = 18,   /* rdi = gpa of an empty page of the pool: a root with the system's
-				kernel half, and for ever */
+				kernel half */
 	NTMM_HC_PTE = 19,    /* rdi = gpa of an entry, which becomes (old & ~rsi) | r8; r9: old */
 	NTMM_HC_PTES = 20,   /* rdi = gpa of rsi struct ntmm_pte, in one page: in their order, up to
 				the first that is refused; result: how many were changed */
@@ -112,6 +112,12 @@ enum ntmm_hypercall {
 	NTMM_HC_MODULE_LOAD = 22, /* rdi = gpa of struct ntmm_module, in one page */
 	NTMM_HC_MODULE_UNLOAD =
 	    23, /* rdi = gpa of its code, which no entry maps any more (-EBUSY) */
+
+	NTMM_HC_RECYCLE = 24, /* level hvci; rdi = gpa of the addresses (u64) of rsi pages of the
+				 pool, at most NTMM_RECYCLE: tables of the user's half that are
+				 empty and in no table, and roots that no CPU has loaded. They can
+				 become tables of any kind. result: how many, up to the first that
+				 is something else. All CPUs forget their translations */
 };
 
 /*
@@ -142,7 +148,8 @@ struct ntmm_pte {
 	uint64_t gpa, clear, set;
 	uint64_t old; /* filled in */
 };
-#define NTMM_PTES (NTMM_PAGE_SIZE / sizeof(struct ntmm_pte))
+#define NTMM_PTES    (NTMM_PAGE_SIZE / sizeof(struct ntmm_pte))
+#define NTMM_RECYCLE 64u
 
 #define NTMM_NOTE_BYTES 48u
 

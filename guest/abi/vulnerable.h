@@ -65,6 +65,7 @@ enum vulnerable_place {
 	VULNERABLE_MODULE,     /* the module that was loaded last: its first byte */
 	VULNERABLE_MODULE_KDP, /* its protected data */
 	VULNERABLE_SIPI,       /* void (CPU's APIC number, page): starts a processor anew */
+	VULNERABLE_WRMSR,      /* void (index, value): approved code writes an MSR */
 };
 
 enum pool_op {

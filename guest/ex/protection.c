@@ -17,6 +17,7 @@ extern const u64 store_forms[], store_forms_end[];
 extern u64 ke_idt[], ke_gdt[], syscall_table[];
 extern char ke_text_start[], ke_init_end[], ke_rodata_end[], ke_kdp_start[], ke_data_start[];
 void vulnerable_read(void *to, const void *from, u64 bytes);
+void vulnerable_wrmsr(u32 index, u64 value);
 
 u8 vulnerable_page[PAGE_SIZE] __attribute__((aligned(PAGE_SIZE))); /* named by policies */
 
@@ -92,6 +93,8 @@ static u64 place(u64 id)
 		return ExLastModule(id == VULNERABLE_MODULE_KDP);
 	case VULNERABLE_SIPI:
 		return (u64)apic_init_sipi;
+	case VULNERABLE_WRMSR:
+		return (u64)vulnerable_wrmsr;
 	case VULNERABLE_SYSTEM_CR3:
 		return (u64)mm_system_pml4 << PAGE_SHIFT;
 	}

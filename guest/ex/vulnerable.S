@@ -88,6 +88,15 @@ vulnerable_read: /* (to, from, bytes) */
 	mov $1, %eax
 	ret
 
+	.global vulnerable_wrmsr
+vulnerable_wrmsr: /* (index, value) */
+	mov %edi, %ecx
+	mov %esi, %eax
+	mov %rsi, %rdx
+	shr $32, %rdx
+	wrmsr
+	ret
+
 	.section .rodata
 	.align 8
 	.global store_forms, store_forms_end

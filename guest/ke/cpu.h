@@ -133,6 +133,7 @@ typedef struct KPCR {
 	volatile u8 idle_now;
 	struct KTHREAD *idle;
 	struct EPROCESS *process;   /* whose page tables are loaded */
+	struct EPROCESS *borrowed;  /* instead of the system's: see ke_return_borrowed */
 	struct list dpcs;	    /* queued on this CPU; interrupts off */
 	u64 quantum_end;	    /* interrupt time */
 	u64 timer_at;		    /* interrupt time the LAPIC timer is set for; 0: not */
@@ -194,6 +195,16 @@ static inline u64 save_flags(void)
 	u64 f;
 	__asm__ volatile("pushfq; pop %0" : "=r"(f)::"memory");
 	return f;
+}
+static inline u64 irq_save(void)
+{
+	u64 f = save_flags();
+	cli();
+	return f;
+}
+static inline void irq_restore(u64 flags)
+{
+	__asm__ volatile("push %0; popfq" ::"r"(flags) : "memory", "cc");
 }
 static inline void outb(u16 port, u8 v)
 {

@@ -161,13 +161,37 @@ void ke_tick(bool user)
 	account(t, ke_time_now(), !user);
 }
 
+/* At level hvci a load of CR3 is an exit, and threads of the system use no user half: they stay in
+ * the page tables they find, until another process runs here or somebody flushes all of them. */
+static void borrow_or_load(KPCR *cpu, struct EPROCESS *p)
+{
+	u64 flags = irq_save(); /* a flush may come, which ends the borrowing */
+	struct EPROCESS *loaded = cpu->borrowed ? cpu->borrowed : cpu->process;
+
+	cpu->process = p;
+	if (p == PsInitialSystemProcess) {
+		cpu->borrowed = loaded;
+	} else {
+		cpu->borrowed = NULL;
+		if (p != loaded) {
+			__atomic_fetch_or(&p->as.cpus, 1ul << cpu->number, __ATOMIC_SEQ_CST);
+			ke_load_cr3((u64)p->as.pml4 << PAGE_SHIFT);
+			__atomic_fetch_and(&loaded->as.cpus, ~(1ul << cpu->number),
+					   __ATOMIC_SEQ_CST);
+		}
+	}
+	irq_restore(flags);
+}
+
 static void load_context(KPCR *cpu, KTHREAD *prev, KTHREAD *next)
 {
 	struct EPROCESS *p = next->process;
 
 	if (prev->fpu && prev->state != THREAD_DEAD)
 		ke_fpu_save(prev->fpu);
-	if (p != cpu->process) {
+	if (p != cpu->process && UNLIKELY(ke_vbs & NTMM_FEATURE_HVCI)) {
+		borrow_or_load(cpu, p);
+	} else if (p != cpu->process) {
 		struct EPROCESS *old = cpu->process;
 
 		__atomic_fetch_or(&p->as.cpus, 1ul << cpu->number, __ATOMIC_SEQ_CST);

@@ -197,24 +197,72 @@ void INIT_CODE ke_native_cr3(u64 cr3)
 /* ---- shootdown ---- */
 static struct spinlock shootdown_lock;
 static volatile u64 flush_va; /* 0: everything */
+static const u64 *flush_list;
+static u32 flush_count; /* 0: flush_va says it */
 
-static void flush_local(u64 va)
+void ke_return_borrowed(void)
 {
-	if (va) {
-		invlpg(va);
+	KPCR *cpu = this_cpu();
+	EPROCESS *lender = cpu->borrowed;
+
+	cpu->borrowed = NULL;
+	ke_load_cr3((u64)PsInitialSystemProcess->as.pml4 << PAGE_SHIFT);
+	__atomic_fetch_and(&lender->as.cpus, ~(1ul << cpu->number), __ATOMIC_SEQ_CST);
+}
+
+static void flush_all_local(void)
+{
+	if (UNLIKELY(this_cpu()->borrowed)) { /* nobody needs what it remembers */
+		u64 flags = irq_save();
+
+		if (this_cpu()->borrowed)
+			ke_return_borrowed();
+		irq_restore(flags);
 		return;
 	}
 	ke_load_cr3(read_cr3()); /* user pages are not global */
+}
+
+static void flush_local(u64 va)
+{
+	if (va)
+		invlpg(va);
+	else
+		flush_all_local();
+}
+
+static void flush_pages_local(const u64 *va, u32 n)
+{
+	for (u32 i = 0; i < n; i++)
+		invlpg(va[i]);
 }
 
 void ke_flush_interrupt(void)
 {
 	KPCR *cpu = this_cpu();
 
-	if (cpu->flush_request) {
+	if (!cpu->flush_request)
+		return;
+	if (flush_count)
+		flush_pages_local(flush_list, flush_count);
+	else
 		flush_local(flush_va);
-		atomic_store(&cpu->flush_request, 0);
+	atomic_store(&cpu->flush_request, 0);
+}
+
+/* => shootdown_lock, what is to be flushed is set */
+static void flush_others(u64 others)
+{
+	for (u64 m = others; m; m &= m - 1) {
+		KPCR *c = ke_cpu[__builtin_ctzl(m)];
+
+		atomic_store(&c->flush_request, 1);
+		apic_ipi(c->apic_id, VEC_IPI_FLUSH);
+		counter_inc(MmCounters.ipis);
 	}
+	for (u64 m = others; m; m &= m - 1)
+		while (atomic_load(&ke_cpu[__builtin_ctzl(m)]->flush_request))
+			cpu_pause();
 }
 
 void ke_flush_tlb_page(u64 mask, u64 va)
@@ -227,16 +275,25 @@ void ke_flush_tlb_page(u64 mask, u64 va)
 	if (others) {
 		spin_lock(&shootdown_lock);
 		flush_va = va;
-		for (u64 m = others; m; m &= m - 1) {
-			KPCR *c = ke_cpu[__builtin_ctzl(m)];
+		flush_others(others);
+		spin_unlock(&shootdown_lock);
+	}
+	KeLowerIrql(old);
+}
 
-			atomic_store(&c->flush_request, 1);
-			apic_ipi(c->apic_id, VEC_IPI_FLUSH);
-			counter_inc(MmCounters.ipis);
-		}
-		for (u64 m = others; m; m &= m - 1)
-			while (atomic_load(&ke_cpu[__builtin_ctzl(m)]->flush_request))
-				cpu_pause();
+void ke_flush_tlb_listed(u64 mask, const u64 *va, u32 n)
+{
+	KIRQL old = KeRaiseIrql(DISPATCH_LEVEL);
+	u64 others = mask & ~(1ul << this_cpu()->number);
+
+	if (mask & 1ul << this_cpu()->number)
+		flush_pages_local(va, n);
+	if (others) {
+		spin_lock(&shootdown_lock);
+		flush_list = va;
+		flush_count = n;
+		flush_others(others);
+		flush_count = 0;
 		spin_unlock(&shootdown_lock);
 	}
 	KeLowerIrql(old);

@@ -128,6 +128,10 @@ void ke_init_cpu(KPCR *pcr, u32 number);
 void ke_start_cpus(void);
 void ke_flush_tlb_all(u64 cpu_mask); /* shootdown: full flush on these CPUs, self included */
 void ke_flush_tlb_page(u64 cpu_mask, u64 va);
+void ke_flush_tlb_listed(u64 cpu_mask, const u64 *va, u32 n); /* by INVLPG; n > 0 */
+/* At level hvci a thread of the system runs in the page tables of whatever process was there
+ * before; this ends it on this CPU. => interrupts off */
+void ke_return_borrowed(void);
 void ke_flush_interrupt(void);
 extern u32 ke_cpu_count;
 

@@ -96,14 +96,41 @@ static MMPTE hardware_write(const struct fault *f, MMPTE v)
 	return v | PTE_HW_WRITE | (f->write ? PTE_DIRTY : 0);
 }
 
-static void add_valid(struct fault *f, pfn_t p, u32 prot)
+static __attribute__((noinline)) void add_hosted(struct fault *f, MMPTE v, bool zeroed)
 {
 	struct address_space *as = f->as;
 
-	pte_set(f->pte, hardware_write(f, pte_valid(p, prot)));
+	if (zeroed) {
+		mm_add_zeroed(as, f->vad, f->va, f->pte, v);
+		return;
+	}
+	pte_set(f->pte, v);
+	as->ws_pages++;
+	as->ws_peak = MAX(as->ws_peak, as->ws_pages);
+}
+
+static inline void make_valid(struct fault *f, pfn_t p, u32 prot, bool zeroed)
+{
+	MMPTE v = hardware_write(f, pte_valid(p, prot));
+	struct address_space *as = f->as;
+
+	if (pte_is_hosted(f->pte)) {
+		add_hosted(f, v, zeroed);
+		return;
+	}
+	mm_pfn[pte_table_frame(f->pte)].share += !*f->pte;
+	__atomic_store_n(f->pte, v, __ATOMIC_RELAXED);
 	if (++as->ws_pages > as->ws_peak)
 		as->ws_peak = as->ws_pages;
 }
+
+static void add_valid(struct fault *f, pfn_t p, u32 prot)
+{
+	make_valid(f, p, prot, false);
+}
+
+/* At level hvci each change of an entry by itself is an exit: these go in one. F */
+static struct pte_queue together;
 
 static NTSTATUS wait_for_pages(struct fault *f)
 {
@@ -117,18 +144,13 @@ static pfn_t take_private(struct fault *f, u32 prot, bool zeroed)
 {
 	KIRQL old;
 	pfn_t p;
-	MMPFN *e;
 
 	if (UNLIKELY(!mm_enough_pages()))
 		return 0;
 	old = KeAcquireSpinLock(&pfn_lock);
 	p = pfn_take(zeroed);
-	if (LIKELY(p)) {
-		e = &mm_pfn[p];
-		e->pte = f->pte;
-		e->pte_frame = pte_table_frame(f->pte);
-		e->original_pte = pte_demand_zero(prot);
-	}
+	if (LIKELY(p))
+		pfn_own(p, f->pte, prot);
 	KeReleaseSpinLock(&pfn_lock, old);
 	return p;
 }
@@ -145,7 +167,10 @@ static NTSTATUS demand_zero(struct fault *f, u32 prot)
 	p = take_private(f, prot, true);
 	if (UNLIKELY(!p))
 		return wait_for_pages(f);
-	add_valid(f, p, prot);
+	if (pte_is_hosted(f->pte))
+		mm_add_zeroed(f->as, f->vad, f->va, f->pte, hardware_write(f, pte_valid(p, prot)));
+	else
+		add_valid(f, p, prot);
 	counter_inc(MmCounters.faults_demand_zero);
 	return STATUS_SUCCESS;
 }
@@ -320,8 +345,9 @@ static NTSTATUS make_prototype_valid(struct fault *f, MMPTE *proto, KIRQL irql, 
 
 /* Pages of an image beside the one that was touched, which others have in use right now, become
  * valid here too: a new process touches most of them a moment later. They count as not yet used
- * (no accessed bit), so a trim takes them first. => A, F */
-static void map_around(struct fault *f, u32 prot)
+ * (no accessed bit), so a trim takes them first. At level hvci frame p, unless it will be copied,
+ * becomes valid with them: true. => A, F */
+static bool map_around(struct fault *f, u32 prot, pfn_t p)
 {
 	struct control_area *ca = f->vad->ca;
 	u64 page = (u64)(vad_proto(f->vad, f->va) - ca->proto);
@@ -329,6 +355,7 @@ static void map_around(struct fault *f, u32 prot)
 	u64 lo = MAX(ALIGN_DOWN(page, AROUND), s->first);
 	u64 hi = MIN(ALIGN_DOWN(page, AROUND) + AROUND, s->first + s->pages);
 	MMPTE fresh = pte_valid(0, prot) & ~PTE_ACCESSED;
+	bool copies;
 
 	for (u64 i = lo; i < hi; i++) {
 		MMPTE *pte = f->pte - page + i, shared = ca->proto[i];
@@ -336,9 +363,19 @@ static void map_around(struct fault *f, u32 prot)
 		if (i == page || *pte || !(shared & PTE_VALID))
 			continue;
 		mm_pfn[pte_pfn(shared)].share++;
-		pte_set(pte, fresh | (shared & PTE_FRAME));
+		pte_defer_set(&together, pte, fresh | (shared & PTE_FRAME));
 		f->as->ws_pages++;
 	}
+	if (LIKELY(!together.n))
+		return false;
+	copies = f->write && mm_prot_bits[prot] & PTE_COW;
+	if (!copies) {
+		pte_defer_set(&together, f->pte, hardware_write(f, pte_valid(p, prot)));
+		f->as->ws_pages++;
+		f->as->ws_peak = MAX(f->as->ws_peak, f->as->ws_pages);
+	}
+	pte_flush(&together);
+	return !copies;
 }
 
 static NTSTATUS on_prototype(struct fault *f)
@@ -360,8 +397,10 @@ static NTSTATUS on_prototype(struct fault *f)
 	st = make_prototype_valid(f, vad_proto(f->vad, f->va), old, &p, &dropped);
 	if (dropped)
 		return st;
-	if (!st && !*f->pte && f->vad->type == VAD_IMAGE)
-		map_around(f, prot);
+	if (!st && !*f->pte && f->vad->type == VAD_IMAGE && map_around(f, prot, p)) {
+		KeReleaseSpinLock(&pfn_lock, old);
+		return STATUS_SUCCESS;
+	}
 	KeReleaseSpinLock(&pfn_lock, old);
 	if (st)
 		return st;

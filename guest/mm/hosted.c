@@ -4,7 +4,9 @@
  *
  * A page of the pool keeps its level once it has been a table of it (ept/tables.h), so free ones
  * wait in a chain by level (MMPFN.flink); those of the kernel half are never freed. A free table is
- * all zero, but for a root, which keeps the system's half.
+ * all zero, but for a root, which keeps the system's half. When there are none of a level, the host
+ * makes pages without a level of those of others, which stops all processors for a moment. The last
+ * few are for the kernel's half.
  *
  * At other levels there is no pool, and tables are ordinary kernel pages. Lock: F for the chains.
  */
@@ -17,8 +19,9 @@
 u64 mm_pool_first, mm_pool_pages;
 u64 mm_pool_va, mm_pool_bytes;
 static u64 used; /* pages of the pool that have been a table; F once there are threads */
-static u32 chain[LEVELS + 1];
-static u64 waiting[LEVELS + 1];
+static u32 chain[LEVELS + 1]; /* 0: of no level */
+static u64 free_tables;	      /* in all chains */
+#define FOR_KERNEL 8u
 
 void mm_find_pool(void)
 {
@@ -67,12 +70,18 @@ MMPTE mm_hosted_change(MMPTE *pte, MMPTE clear, MMPTE set)
 	return r9;
 }
 
+/* ask: in one page */
+static void change_all(struct ntmm_pte *ask, u32 n)
+{
+	s64 done = hypercall(NTMM_HC_PTES, MmGetPhysicalAddress(ask), n, 0, 0);
+
+	if (UNLIKELY(done != n))
+		refused(NULL, done < 0 ? 0 : ask[done].set, done);
+}
+
 void mm_hosted_flush(struct pte_queue *q)
 {
-	s64 done = hypercall(NTMM_HC_PTES, MmGetPhysicalAddress(q->ask), q->n, 0, 0);
-
-	if (UNLIKELY(done != q->n))
-		refused(NULL, done < 0 ? 0 : q->ask[done].set, done);
+	change_all(q->ask, q->n);
 	for (u32 i = 0; i < q->n; i++)
 		if (q->dirty[i])
 			*q->dirty[i] = q->ask[i].old & PTE_DIRTY;
@@ -90,17 +99,54 @@ void mm_hosted_defer(struct pte_queue *q, MMPTE *pte, MMPTE clear, MMPTE set, bo
 
 /* ---- pages for tables ---- */
 
-static pfn_t take_pooled(u32 level)
+/* => F */
+static pfn_t pop(u32 level)
 {
-	KIRQL old = KeAcquireSpinLock(&pfn_lock);
-	pfn_t p = level ? chain[level] : 0;
+	pfn_t p = chain[level];
 
 	if (p) {
 		chain[level] = mm_pfn[p].flink;
 		mm_pfn[p].flink = 0;
-		waiting[level]--;
-	} else if (used < mm_pool_pages) {
-		p = (pfn_t)(mm_pool_first + used++);
+		free_tables--;
+	}
+	return p;
+}
+
+static void push(u32 level, pfn_t p)
+{
+	mm_pfn[p].flink = chain[level];
+	chain[level] = p;
+	free_tables++;
+}
+
+/* => F. Free tables lose their level. */
+static void recycle(void)
+{
+	static u64 page[NTMM_RECYCLE] __attribute__((aligned(NTMM_RECYCLE * 8)));
+	u32 n = 0;
+
+	for (u32 level = 1; level <= LEVELS; level++)
+		for (pfn_t p; n < NTMM_RECYCLE && (p = pop(level));)
+			page[n++] = (u64)p << PAGE_SHIFT;
+	if (n && hypercall(NTMM_HC_RECYCLE, MmGetPhysicalAddress(page), n, 0, 0) != n)
+		refused(NULL, n, 0);
+	while (n)
+		push(0, (pfn_t)(page[--n] >> PAGE_SHIFT));
+}
+
+static pfn_t take_pooled(u32 level)
+{
+	KIRQL old = KeAcquireSpinLock(&pfn_lock);
+	pfn_t p = 0;
+
+	if (!level || free_tables + mm_pool_pages - used > FOR_KERNEL) {
+		p = level ? pop(level) : 0;
+		if (!p && used < mm_pool_pages)
+			p = (pfn_t)(mm_pool_first + used++);
+		if (!p && !chain[0])
+			recycle();
+		if (!p)
+			p = pop(0);
 	}
 	KeReleaseSpinLock(&pfn_lock, old);
 	return p;
@@ -125,21 +171,43 @@ void mm_free_table(pfn_t p, u32 level)
 		return;
 	}
 	old = KeAcquireSpinLock(&pfn_lock);
-	mm_pfn[p].flink = chain[level];
-	chain[level] = p;
-	waiting[level]++;
+	push(level, p);
 	KeReleaseSpinLock(&pfn_lock, old);
+}
+
+u32 mm_hosted_tables(MMPTE *e, u64 va, u32 shift, u32 level)
+{
+	struct ntmm_pte ask[LEVELS] __attribute__((aligned(128))); /* in one page */
+	const u32 first = (shift - 12) / 9;
+	u32 n = 0;
+
+	_Static_assert(sizeof(ask) == 128, "the host takes them from one page");
+	for (; shift > level; shift -= 9, n++) {
+		pfn_t p = mm_take_table(first - n);
+
+		if (!p)
+			break;
+		ask[n] = (struct ntmm_pte){.gpa = (u64)e - MM_DIRECT_MAP,
+					   .clear = ~0ul,
+					   .set = (u64)p << PAGE_SHIFT | PTE_VALID | PTE_HW_WRITE |
+						  PTE_USER | PTE_ACCESSED};
+		e = (MMPTE *)pfn_to_va(p) + (va >> (shift - 9) & 511);
+	}
+	if (shift > level) {
+		while (n--)
+			mm_free_table(pte_pfn(ask[n].set), first - n);
+		return 0;
+	}
+	for (u32 i = 0; i < n; i++)
+		mm_pfn[ask[i].gpa >> PAGE_SHIFT].share++;
+	change_all(ask, n);
+	return n;
 }
 
 bool mm_tables_left(void)
 {
-	u64 least = ~0ul;
-
-	if (!mm_pool_pages || used < mm_pool_pages)
-		return true;
-	for (u32 level = 1; level < LEVELS; level++)
-		least = MIN(least, waiting[level]);
-	return least != 0;
+	/* an address may need one of each level but the root's */
+	return !mm_pool_pages || free_tables + mm_pool_pages - used >= FOR_KERNEL + LEVELS - 1;
 }
 
 void mm_fill_root(pfn_t p)

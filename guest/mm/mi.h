@@ -231,12 +231,11 @@ static inline void pte_defer_protect(struct pte_queue *q, MMPTE *pte, MMPTE v)
 }
 static inline void pte_defer_set(struct pte_queue *q, MMPTE *pte, MMPTE v)
 {
-	if (pte_is_hosted(pte)) {
-		mm_pfn[pte_table_frame(pte)].share += (v != 0) - (*pte != 0);
+	mm_pfn[pte_table_frame(pte)].share += (v != 0) - (*pte != 0);
+	if (pte_is_hosted(pte))
 		mm_hosted_defer(q, pte, ~0ul, v, NULL);
-	} else {
-		pte_set(pte, v);
-	}
+	else
+		__atomic_store_n(pte, v, __ATOMIC_RELAXED);
 }
 static inline void pte_flush(struct pte_queue *q)
 {
@@ -244,11 +243,30 @@ static inline void pte_flush(struct pte_queue *q)
 		mm_hosted_flush(q);
 }
 
+/* A frame is a private PTE's. => F */
+static inline void pfn_own(pfn_t p, MMPTE *pte, u32 prot)
+{
+	MMPFN *e = &mm_pfn[p];
+
+	e->pte = pte;
+	e->pte_frame = pte_table_frame(pte);
+	e->original_pte = pte_demand_zero(prot);
+}
+
+/* zerorun.c: a demand-zero page of the pool's tables becomes valid, and perhaps some behind it.
+ * => A */
+struct MMVAD;
+void mm_add_zeroed(struct address_space *as, const struct MMVAD *v, u64 va, MMPTE *pte,
+		   MMPTE fresh);
+
 /* hosted.c: pages for tables. Level 4 is the root, 1 a page table; 0: none. */
 pfn_t mm_take_table(u32 level);
 void mm_free_table(pfn_t p, u32 level); /* all entries of the user half are zero */
 pfn_t mm_take_kernel_table(void);	/* of the kernel half; it stays for ever */
 bool mm_tables_left(void);		/* false: mm_take_table has failed for want of tables */
+/* The tables from entry e on, which maps va in units of 1 << shift, down to that of `level`: all or
+ * none, in one hypercall. Returns how many. */
+u32 mm_hosted_tables(MMPTE *e, u64 va, u32 shift, u32 level);
 /* The pool's frames; pages 0: there is none. For mminit.c: finds it; a page of it while it can be
  * written (0: none); from now on the host changes it. */
 extern u64 mm_pool_first, mm_pool_pages;

@@ -69,9 +69,11 @@ struct address_space {
 	u64 page_table_pages;		/* A */
 	u64 faults, hard_faults;	/* A */
 	u64 trim_hand;			/* vpn where the next trim goes on; A */
-	u64 bottom_up, top_down;	/* where searches for free addresses begin; immutable */
-	u64 cfg_base;			/* the bitmap of call targets (cfg.c), 0: none; immutable */
-	struct mutex cfg_lock;		/* C */
+	u64 zero_next;		 /* vpn behind the last that got a zeroed frame, level hvci; A */
+	u32 zero_run;		 /* and how many got one with it; A */
+	u64 bottom_up, top_down; /* where searches for free addresses begin; immutable */
+	u64 cfg_base;		 /* the bitmap of call targets (cfg.c), 0: none; immutable */
+	struct mutex cfg_lock;	 /* C */
 	bool dying;
 	struct list all;       /* every address space; mm's list lock */
 	u32 ahead, ahead_used; /* pages read beside another since it was last looked, and used; A */

@@ -54,7 +54,13 @@ MMPTE *mm_make_entry(struct address_space *as, u64 va, u32 level)
 	for (u32 shift = 39; shift > level; shift -= 9) {
 		MMPTE *e = &t[va >> shift & 511];
 
-		if (UNLIKELY(!(*e & PTE_VALID))) {
+		if (UNLIKELY(!(*e & PTE_VALID)) && mm_pool_pages) {
+			u32 made = mm_hosted_tables(e, va, shift, level);
+
+			if (!made)
+				return NULL;
+			as->page_table_pages += made;
+		} else if (UNLIKELY(!(*e & PTE_VALID))) {
 			pfn_t p = mm_take_table((shift - 12) / 9);
 
 			if (!p)
@@ -110,11 +116,35 @@ u32 mm_next_used(const MMPTE *table, u32 i, u32 end)
 	return MIN(i, end);
 }
 
-/* Frees tables below `table` that [start, end) covers wholly (or all: force). The share counts say
- * that they are empty. force: nobody runs in this address space any more. */
-static void free_tables(struct address_space *as, MMPTE *table, u64 base, u32 shift, u64 start,
-			u64 end, bool force)
+/* Tables that no entry leads to, or soon none: they are free when no processor remembers them. */
+struct unlinked {
+	struct address_space *as;
+	u64 start, end; /* the tables of these addresses */
+	bool force;	/* of all: nobody runs in this address space any more */
+	u32 n;
+	struct {
+		pfn_t p;
+		u32 level;
+	} table[PTE_QUEUE];
+	struct pte_queue queue;
+};
+
+static void free_unlinked(struct unlinked *u)
 {
+	pte_flush(&u->queue);
+	if (u->n && !u->force)
+		ke_flush_tlb_all(u->as->cpus);
+	for (u32 i = 0; i < u->n; i++)
+		mm_free_table(u->table[i].p, u->table[i].level);
+	u->as->page_table_pages -= u->n;
+	u->n = 0;
+}
+
+/* Frees tables below `table` that [start, end) covers wholly. The share counts say that they are
+ * empty. */
+static void free_tables(struct unlinked *u, MMPTE *table, u64 base, u32 shift)
+{
+	const u64 start = u->start, end = u->end;
 	u64 span = 1ul << shift;
 	u32 last = shift == 39 ? 256 : 512;
 	u32 first = start > base ? (u32)((start - base) >> shift) : 0;
@@ -129,23 +159,36 @@ static void free_tables(struct address_space *as, MMPTE *table, u64 base, u32 sh
 		if ((e & (PTE_VALID | PTE_LARGE)) != PTE_VALID)
 			continue;
 		if (shift > 21)
-			free_tables(as, pfn_to_va(pte_pfn(e)), va, shift - 9, start, end, force);
-		if (!force && (va < start || va + span > end))
+			free_tables(u, pfn_to_va(pte_pfn(e)), va, shift - 9);
+		if (!u->force && (va < start || va + span > end))
 			continue;
 		if (mm_pfn[pte_pfn(e)].share)
 			continue;
-		pte_set(&table[i], 0);
-		if (!force)
-			ke_flush_tlb_all(as->cpus);
-		mm_free_table(pte_pfn(e), (shift - 12) / 9);
-		as->page_table_pages--;
+		pte_defer_set(&u->queue, &table[i], 0);
+		u->table[u->n].p = pte_pfn(e);
+		u->table[u->n].level = (shift - 12) / 9;
+		if (++u->n == PTE_QUEUE)
+			free_unlinked(u);
 	}
+}
+
+static void free_all_tables(struct address_space *as, u64 start, u64 end, bool force)
+{
+	struct unlinked u;
+
+	u.as = as;
+	u.start = start;
+	u.end = end;
+	u.force = force;
+	u.n = u.queue.n = 0;
+	free_tables(&u, pfn_to_va(as->pml4), 0, 39);
+	free_unlinked(&u);
 }
 
 void mm_free_empty_tables(struct address_space *as, u64 start, u64 end)
 {
 	if (end - start >= LARGE_PAGE_SIZE)
-		free_tables(as, pfn_to_va(as->pml4), 0, 39, start, end, false);
+		free_all_tables(as, start, end, false);
 }
 
 NTSTATUS MmCreateAddressSpace(struct address_space *as, u64 highest)
@@ -174,9 +217,11 @@ void MmDeleteAddressSpace(struct address_space *as)
 	mutex_lock(&mm_spaces_lock);
 	list_remove(&as->all);
 	mutex_unlock(&mm_spaces_lock);
+	if (UNLIKELY(as->cpus)) /* borrowed (sched.c): that ends with a flush */
+		ke_flush_tlb_all(as->cpus);
 	require(as->cpus == 0);
 	require(!as->vads.root);
-	free_tables(as, pfn_to_va(as->pml4), 0, 39, 0, 1ul << 47, true);
+	free_all_tables(as, 0, 1ul << 47, true);
 	require(mm_pfn[as->pml4].share == 0);
 	mm_free_table(as->pml4, 4);
 }

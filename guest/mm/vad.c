@@ -101,7 +101,7 @@ u64 mm_count_committed(struct address_space *as, MMVAD *v, u64 start, u64 end)
 struct doomed {
 	struct pte_queue queue;
 	u32 n;
-	u64 va; /* of the only one */
+	u64 va[DELETE_BATCH];
 	struct {
 		pfn_t p;
 		bool dirty;
@@ -115,7 +115,10 @@ static void bury(struct address_space *as, struct doomed *d)
 	pte_flush(&d->queue);
 	if (!d->n)
 		return;
-	ke_flush_tlb_page(as->cpus, d->n == 1 ? d->va : 0);
+	if (UNLIKELY(mm_pool_pages)) /* a full flush is an exit there, INVLPG is not */
+		ke_flush_tlb_listed(as->cpus, d->va, d->n);
+	else
+		ke_flush_tlb_page(as->cpus, d->n == 1 ? d->va[0] : 0);
 	old = KeAcquireSpinLock(&pfn_lock);
 	for (u32 i = 0; i < d->n; i++) {
 		pfn_t p = d->page[i].p;
@@ -147,9 +150,9 @@ static void delete_valid(struct address_space *as, struct doomed *d, u64 va, MMP
 		ke_flush_tlb_page(as->cpus, va);
 		return;
 	}
+	d->va[d->n] = va;
 	d->page[d->n].p = pte_pfn(v);
 	pte_defer(&d->queue, pte, leave, &d->page[d->n++].dirty);
-	d->va = va;
 	if (d->n == DELETE_BATCH)
 		bury(as, d);
 }

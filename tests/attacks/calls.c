@@ -208,6 +208,32 @@ static enum outcome table_outside(void)
 		   : REFUSED;
 }
 
+/* Tables that are in use, made something else: each would keep what it says. */
+static enum outcome table_recycle(void)
+{
+	uint64_t va = scratch(), w = kphys(va), cr3 = place(VULNERABLE_CR3) & PTE_FRAME;
+	uint64_t *mine = VirtualAlloc(NULL, 4096, MEM_COMMIT | MEM_RESERVE, PAGE_READWRITE);
+	const uint64_t pages[] = {cr3,
+				  place(VULNERABLE_SYSTEM_CR3),
+				  kread64(DIRECT_MAP + cr3) & PTE_FRAME,
+				  (*mine = 1, entry_of((uint64_t)mine) - DIRECT_MAP) & PTE_FRAME,
+				  (entry_of(va) - DIRECT_MAP) & PTE_FRAME,
+				  w & PTE_FRAME,
+				  0,
+				  cr3 + 8,
+				  1ull << 46};
+
+	for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++) {
+		kwrite(va, &pages[i], sizeof(pages[i]));
+		if (khypercall(NTMM_HC_RECYCLE, w, 1, 0, 0) != 0)
+			return SUCCEEDED;
+	}
+	return khypercall(NTMM_HC_RECYCLE, w, NTMM_RECYCLE + 1, 0, 0) >= 0 ||
+		       khypercall(NTMM_HC_RECYCLE, 1ull << 46, 1, 0, 0) >= 0
+		   ? SUCCEEDED
+		   : REFUSED;
+}
+
 /* Ten thousand stores that are refused: the machine and its log live on. */
 static enum outcome flood(void)
 {
@@ -244,6 +270,7 @@ const struct attack attacks_calls[] = {
     {"flood", flood},
     {"table-race", table_race},
     {"table-outside", table_outside},
+    {"table-recycle", table_recycle},
     {"inject-unasked", inject_unasked},
     {0},
 };

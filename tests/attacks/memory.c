@@ -464,6 +464,17 @@ static enum outcome dma_text(void)
 	return dma_to(DIRECT_MAP + NTMM_KDP_GPA - 4096); /* behind the last constant */
 }
 
+/* A page table that nobody uses yet. */
+static enum outcome dma_table(void)
+{
+	uint32_t first, count, unused;
+
+	__asm__ volatile("cpuid"
+			 : "=a"(first), "=b"(count), "=c"(unused), "=d"(unused)
+			 : "a"(NTMM_CPUID_TABLES), "c"(0));
+	return count ? dma_to(DIRECT_MAP + ((uint64_t)first + count - 1) * 4096) : FAILED;
+}
+
 /* A device copies the vault to a disk, from where it is read. */
 static enum outcome dma_vault(void)
 {
@@ -506,5 +517,6 @@ const struct attack attacks_memory[] = {
     {"guess-key", guess_key},
     {"dma-text", dma_text},
     {"dma-vault", dma_vault},
+    {"dma-table", dma_table},
     {0},
 };

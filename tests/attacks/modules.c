@@ -78,6 +78,16 @@ static enum outcome module_cr(void)
 	return verdict_of(load(L"crzero.sys"));
 }
 
+/* The same, with one that asks KVM to write where page tables do not count. */
+static enum outcome module_vmcall(void)
+{
+	enum outcome o = verdict_of(load(L"vmcall.sys"));
+
+	if (o == SUCCEEDED && NtUnloadDriver(path_of(L"vmcall.sys")))
+		return FAILED;
+	return o;
+}
+
 static enum outcome on_module(bool kdp)
 {
 	uint64_t va, was, value = 0x5a5a5a5a5a5a5a5aull;
@@ -122,11 +132,8 @@ static enum outcome module_take(void)
 }
 
 const struct attack attacks_modules[] = {
-    {"module-load", module_load},
-    {"module-hash", module_hash},
-    {"module-cr", module_cr},
-    {"module-kdp", module_kdp},
-    {"module-code", module_code},
-    {"module-take", module_take},
-    {0},
+    {"module-load", module_load}, {"module-hash", module_hash},
+    {"module-cr", module_cr},	  {"module-vmcall", module_vmcall},
+    {"module-kdp", module_kdp},	  {"module-code", module_code},
+    {"module-take", module_take}, {0},
 };

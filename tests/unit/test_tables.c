@@ -368,11 +368,75 @@ START_TEST(approval_comes_and_goes)
 	ck_assert(!tables_maps(&tables, gpa, 4096));
 	tables_disapprove(&tables, gpa);
 	ck_assert_int_eq(set(KPT, 200, gpa | P), -EPERM);
+	/* other code at its addresses waits until nobody remembers it */
+	ck_assert_int_eq(tables_approve(&tables, va, gpa + 8192, 4096), -EEXIST);
+	tables_forgotten(&tables, gpa + 8192);
+	ck_assert_int_eq(tables_approve(&tables, va, gpa + 8192, 4096), -EEXIST);
+	tables_forgotten(&tables, gpa);
+	ck_assert_int_eq(tables_approve(&tables, va, gpa + 8192, 4096), 0);
+	tables_forgotten(&tables, gpa + 8192); /* is not leaving */
+	ck_assert_int_eq(set(KPT, 200, (gpa + 8192) | P), 0);
+	ck_assert_int_eq(set(KPT, 200, 0), 0);
+	tables_disapprove(&tables, gpa + 8192);
+	tables_forgotten(&tables, gpa + 8192);
 	ck_assert_int_eq(tables_approve(&tables, IMAGE_VA + TEXT * 4096, gpa, 4096), -EEXIST);
 	ck_assert_int_eq(tables_approve(&tables, IMAGE_VA - 4096, gpa, 4096), -EEXIST);
 	for (unsigned i = 0; i < TABLES_MAX_CODE - 1; i++)
 		ck_assert_int_eq(tables_approve(&tables, va + i * 8192, gpa, 4096), 0);
 	ck_assert_int_eq(tables_approve(&tables, va - 16384, gpa, 4096), -ENOSPC);
+}
+END_TEST
+
+static unsigned recycle(gpa_t p)
+{
+	return tables_recycle(&tables, &p, 1, (const gpa_t[]){PAGE(31), PAGE(30)}, 2);
+}
+
+START_TEST(idle_tables_lose_their_kind)
+{
+	const gpa_t table = PAGE(21), both[] = {PAGE(22), table, ROOT, PAGE(23)};
+
+	for (unsigned i = 22; i <= 31; i++)
+		if (i != 23)
+			ck_assert_int_eq(tables_add_root(&tables, PAGE(i)), 0);
+	ck_assert_uint_eq(recycle(PAGE(30)), 0); /* loaded */
+	ck_assert_uint_eq(recycle(PAGE(31)), 0);
+	ck_assert_int_eq(set(ROOT, 0, 0), 0);
+	ck_assert_uint_eq(recycle(ROOT), 0); /* the system's, empty though it be */
+	ck_assert_int_eq(set(ROOT, 0, UPDPT | P | W | U), 0);
+	ck_assert_uint_eq(recycle(PAGE(40)), 0); /* has none */
+	ck_assert_uint_eq(recycle(PAGE(29) + 8), 0);
+	ck_assert_uint_eq(recycle(POOL_END), 0);
+	ck_assert_uint_eq(recycle(DATA), 0);
+	/* of the kernel's half, empty and in no table */
+	ck_assert_int_eq(set(KPD, 7, PAGE(24 + 20) | P | W), 0);
+	ck_assert_int_eq(set(KPD, 7, 0), 0);
+	ck_assert_uint_eq(recycle(PAGE(24 + 20)), 0);
+	/* linked, by an entry of each level */
+	ck_assert_int_eq(set(UPD, 9, table | P | W | U), 0);
+	ck_assert_uint_eq(recycle(table), 0);
+	ck_assert_int_eq(set(UPDPT, 9, PAGE(50) | P | W | U), 0);
+	ck_assert_uint_eq(recycle(PAGE(50)), 0);
+	ck_assert_int_eq(set(PAGE(29), 255, PAGE(51) | P | W | U), 0);
+	ck_assert_uint_eq(recycle(PAGE(51)), 0);
+	ck_assert_uint_eq(recycle(PAGE(29)), 0); /* a root that is not empty */
+	/* large pages and what the page tables say are no links */
+	ck_assert_int_eq(set(UPD, 9, 0), 0);
+	ck_assert_int_eq(set(UPT, 9, table | P | U), 0);
+	ck_assert_int_eq(set(UPD, 10, POOL | P | U | PS), 0);
+	*at(table, 511) = 1 << 5;
+	ck_assert_uint_eq(recycle(table), 0); /* not empty */
+	*at(table, 511) = 0;
+	/* as many as there are up to the first that is none */
+	ck_assert_uint_eq(tables_recycle(&tables, both, 4, NULL, 0), 2);
+	ck_assert(!tables_is_root(&tables, PAGE(22)));
+	ck_assert_uint_eq(*at(PAGE(22), 496), 0);
+	ck_assert_int_eq(set(PAGE(22), 0, 0), -EFAULT);
+	ck_assert_int_eq(set(table, 0, 0), -EFAULT);
+	/* and are something else then */
+	ck_assert_int_eq(set(KPD, 8, PAGE(22) | P | W), 0);
+	ck_assert_int_eq(tables_add_root(&tables, table), 0);
+	ck_assert_uint_eq(recycle(table), 1);
 }
 END_TEST
 
@@ -416,7 +480,9 @@ START_TEST(gadgets_are_found_at_any_byte)
 	    {{0x90, 0x0f, 0x00, 0x10}, true},	    /* lldt (%rax) */
 	    {{0x90, 0x0f, 0x00, 0xd8}, true},	    /* ltr %ax */
 	    {{0x90, 0x0f, 0x00, 0xc0}, false},	    /* sldt %ax */
-	    {{0x90, 0x90, 0x90, 0x90, 0x0f, 0x22}, false},
+	    {{0x90, 0x0f, 0x01, 0xc1}, true},	    /* vmcall */
+	    {{0x90, 0x0f, 0x01, 0xd9}, true},	    /* vmmcall */
+	    {{0x90, 0x0f, 0x01, 0x00}, false},	    /* sgdt (%rax) */
 	};
 	const char *name;
 	size_t offset;
@@ -428,6 +494,9 @@ START_TEST(gadgets_are_found_at_any_byte)
 			ck_assert_uint_eq(offset, 1);
 		ck_assert(!gadget_find(rows[i].code, 6, 2, &offset, &name));
 	}
+	/* behind the end there are zeroes */
+	ck_assert(gadget_find((const uint8_t[]){0x90, 0x0f, 0x22}, 3, 0, &offset, &name));
+	ck_assert(!gadget_find((const uint8_t[]){0x90, 0x90, 0x0f}, 3, 0, &offset, &name));
 }
 END_TEST
 
@@ -448,6 +517,7 @@ Suite *tables_suite(void)
 	tcase_add_test(t, a_new_table_is_empty);
 	tcase_add_test(t, roots_have_the_systems_half);
 	tcase_add_test(t, approval_comes_and_goes);
+	tcase_add_test(t, idle_tables_lose_their_kind);
 	tcase_add_test(t, a_leaf_can_be_forced);
 	tcase_add_test(t, gadgets_are_found_at_any_byte);
 	suite_add_tcase(s, t);
