@@ -4,10 +4,14 @@
  * meant. Level hvci approves no code that has one of these:
  *
  *   0F 22 /0 /3 /4    MOV to CR0, CR3, CR4 (any prefix before it may be left out by a jump)
- *   0F 01 /2 /3 mem   LGDT, LIDT     0F 01 /6   LMSW
- *   0F 01 C0..C7      VMCALL and VMX: KVM answers a VMCALL, and one of its calls
- * (KVM_HC_CLOCK_PAIRING) writes to whatever guest-physical address it is told 0F 01 D8..DF SVM's
- * instructions, VMMCALL among them 0F 00 /2 /3       LLDT, LTR
+ *   0F 01 /2 /3 mem   LGDT, LIDT
+ *   0F 01 /6          LMSW
+ *   0F 01 C0..C7      VMCALL and VMX
+ *   0F 01 D8..DF      SVM's instructions, VMMCALL among them
+ *   0F 00 /2 /3       LLDT, LTR
+ *
+ * KVM answers VMCALL and VMMCALL itself, and one of its calls (KVM_HC_CLOCK_PAIRING) writes to
+ * whatever guest-physical address it is told.
  *
  * WRMSR stays: KVM's filter holds the registers that matter. Behind the last byte there are zeroes,
  * as in the rest of a page. REX2, a prefix that stands in for the 0F (Intel APX), is an invalid
