@@ -15,6 +15,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -134,11 +135,30 @@ static int open_port(unsigned number)
 	return *device ? open(device, O_RDWR | O_NONBLOCK | O_CLOEXEC) : -1;
 }
 
+/*
+ * QEMU's emulation of x87 state that is restored (FXRSTOR, XRSTOR, on any processor) clears a flag
+ * of the first processor's hflags2, without a lock. That word also says whether a processor is in a
+ * guest of SVM, so when the first one enters or leaves a guest at that moment, it may forget that
+ * it did: nested paging stays on, or off. So the first processor runs no guests, if there are
+ * others.
+ */
+static void leave_first_processor(void)
+{
+	long count = sysconf(_SC_NPROCESSORS_CONF);
+	cpu_set_t others;
+	CPU_ZERO(&others);
+	for (int i = 1; i < count && i < CPU_SETSIZE; i++)
+		CPU_SET(i, &others);
+	if (count > 1 && sched_setaffinity(0, sizeof(others), &others) < 0)
+		machine_say("cannot keep commands off", "the first processor");
+}
+
 static pid_t start_worker(unsigned number)
 {
 	pid_t pid = fork();
 	if (pid != 0)
 		return pid;
+	leave_first_processor();
 	sigset_t sigio;
 	sigemptyset(&sigio);
 	sigaddset(&sigio, SIGIO); /* waited for in session.c */

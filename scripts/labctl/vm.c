@@ -62,6 +62,7 @@ static unsigned memory_mb(const struct lab_options *o)
 	return half > LARGEST_LAB ? LARGEST_LAB : (unsigned)half;
 }
 
+/* Processors for commands. */
 static unsigned cpu_count(const struct lab_options *o)
 {
 	if (o->icount)
@@ -70,6 +71,12 @@ static unsigned cpu_count(const struct lab_options *o)
 		return o->cpus;
 	long online = sysconf(_SC_NPROCESSORS_ONLN);
 	return online < 2 ? 1 : 2;
+}
+
+/* And those there are: with several, the first one is for Linux alone (agent.c says why). */
+static unsigned cpus_in_all(const struct lab_options *o)
+{
+	return cpu_count(o) > 1 ? cpu_count(o) + 1 : 1;
 }
 
 static void add_share(struct args *a, const char *tag, const char *options)
@@ -100,7 +107,7 @@ static void add_machine(struct args *a, const struct lab_options *o, unsigned po
 		add(a, "shift=0,sleep=on");
 	}
 	add(a, "-smp");
-	add(a, "%u", cpu_count(o));
+	add(a, "%u", cpus_in_all(o));
 	add(a, "-m");
 	add(a, "%uM", memory_mb(o));
 	add(a, "-kernel");

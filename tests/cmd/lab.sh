@@ -44,6 +44,10 @@ wait $pid 2>/dev/null
 sleep 1
 run "$lab" run pgrep -f 'sleep 4321'
 verdict "killing the client kills the command" out_is ""
+if [ "$("$lab" run grep -c ^processor /proc/cpuinfo)" -gt 1 ]; then
+	run "$lab" run grep Cpus_allowed_list /proc/self/status
+	verdict "commands stay off the first processor" out_has ':[[:space:]]+[1-9]'
+fi
 cat >switches <<'EOF'
 mount -t tracefs none /sys/kernel/tracing && cd /sys/kernel/tracing || exit 3
 case $1 in
