@@ -7,8 +7,8 @@ VMM_SRCS := vmm/boot.c vmm/bus.c vmm/cpuid.c vmm/elf.c vmm/exit.c vmm/hypercall.
 	vmm/virtio_9p.c vmm/virtio_blk.c vmm/virtio_console.c vmm/virtio_pci.c vmm/virtqueue.c \
 	vmm/vm.c vmm/protect.c vmm/violate.c vmm/integrity.c vmm/hc_protect.c vmm/hvci.c vmm/module.c vmm/hash.c
 VMM_ASM := vmm/probe_guest.S
-HOST_SRCS := host/approve.c host/cmd_run.c host/crash.c host/doctor.c host/events.c host/json.c host/lab.c host/main.c \
-	host/names.c host/options.c host/pe.c host/policy.c host/policytest.c host/policytable.c host/report.c host/runblock.c host/size.c \
+HOST_SRCS := host/approve.c host/cmd_libvirt.c host/cmd_run.c host/crash.c host/doctor.c host/drives.c host/events.c host/json.c host/lab.c host/main.c \
+	host/names.c host/options.c host/pe.c host/policy.c host/policytest.c host/policytable.c host/program.c host/report.c host/runblock.c host/size.c \
 	host/tempdir.c host/winargs.c
 
 HOST_C_OBJS := $(patsubst %.c,$(B)/obj/%.o,$(EPT_SRCS) $(VMM_SRCS) $(HOST_SRCS))
@@ -16,7 +16,14 @@ HOST_S_OBJS := $(VMM_ASM:%.S=$(B)/obj/%.o)
 HOST_OBJS := $(HOST_C_OBJS) $(HOST_S_OBJS)
 HOST_LIBS := $(PAGEFILE_LIBS) $(EPT_LIBS) $(HASH_LIBS) -lseccomp -lcjson -lyaml -lm
 
-host: $(B)/ntmm
+# Carries a machine of libvirt's; built where libvirt-dev is there.
+HAVE_LIBVIRT := $(shell pkg-config --exists libvirt && echo yes)
+HOST_PROGRAMS := $(B)/ntmm $(if $(HAVE_LIBVIRT),$(B)/ntmm-libvirt)
+host: $(HOST_PROGRAMS)
+
+$(B)/ntmm-libvirt: host/libvirt/main.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu17 -O2 -g $(WARN) $< -lvirt -o $@
 
 $(HOST_C_OBJS): $(B)/obj/%.o: %.c
 	@mkdir -p $(@D)
@@ -37,6 +44,7 @@ PREFIX ?= /usr/local
 LIBDIR = $(DESTDIR)$(PREFIX)/lib/ntmm
 install: all
 	install -D $(B)/ntmm $(DESTDIR)$(PREFIX)/bin/ntmm
+	$(if $(HAVE_LIBVIRT),install -D $(B)/ntmm-libvirt $(LIBDIR)/ntmm-libvirt)
 	install -D -m 644 host/ntmm.1 $(DESTDIR)$(PREFIX)/share/man/man1/ntmm.1
 	install -D -m 644 $(B)/guest/ntoskrnl.elf $(LIBDIR)/ntoskrnl.elf
 	install -d $(LIBDIR)/system32

@@ -2,8 +2,8 @@
  * ntmm run: a program's run from its arguments to its exit status. Each step fills in struct run
  * and returns 0 or a status after complaining; run_close takes down whatever is there.
  *
- *   options -> program (PE check) -> drives -> [the lab instead?] -> kernel -> pagefiles ->
- *   run block -> machine -> devices -> run -> report
+ *   options -> program and drives -> kernel -> [the lab instead?] -> pagefiles -> run block ->
+ *   machine -> devices -> run -> report
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -21,31 +20,15 @@
 
 #include "host/host.h"
 
-#define PE_HEAD		 65536
-#define DEFAULT_MIN	 (16ull << 20)
-#define DEFAULT_MAX	 (16ull << 30)
-#define LETTERS		 26
-#define PROGRAM_DRIVE	 'e'
-#define CURRENT_DRIVE	 'd'
-#define SYSTEM_DRIVE	 'c'
-#define TEMPORARY_DRIVE	 't'
-#define FIRST_FREE_DRIVE 'f'
-
-struct drive {
-	char *path; /* owned; NULL: there is no such drive */
-	int dirfd;
-	bool writable;
-};
+#define DEFAULT_MIN (16ull << 20)
+#define DEFAULT_MAX (16ull << 30)
 
 struct run {
 	struct run_options o;
 	char **argv; /* as given, for the lab */
 	struct timespec began;
-	char *exe_dir, *exe_name; /* of the program, real path */
-	char guest_exe[PATH_MAX];
-	struct drive drive[LETTERS];
+	struct program program;
 	struct tempdir temp;
-	char *kernel_path, *system_path;
 	void *kernel;
 	size_t kernel_size;
 	unsigned npagefiles;
@@ -57,138 +40,7 @@ struct run {
 	struct vm *vm;
 };
 
-static struct drive *drive(struct run *r, char letter)
-{
-	return &r->drive[letter - 'a'];
-}
-
-/* ---- the program ---- */
-
-static int open_program(struct run *r)
-{
-	static uint8_t head[PE_HEAD];
-	const char *name = r->o.program, *wrong;
-	char *real, *slash;
-	struct stat st;
-	ssize_t n;
-	int fd;
-
-	fd = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (fd < 0)
-		return complain(STATUS_USAGE, "%s: %s", name, strerror(errno));
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
-		close(fd);
-		return complain(STATUS_USAGE, "%s: is not a file", name);
-	}
-	n = pread(fd, head, sizeof(head), 0);
-	close(fd);
-	if (n < 0)
-		return complain(STATUS_USAGE, "%s: %s", name, strerror(errno));
-	wrong = pe_check(head, (size_t)n, (uint64_t)st.st_size);
-	if (wrong)
-		return complain(STATUS_USAGE, "%s: %s", name, wrong);
-	real = realpath(name, NULL);
-	if (!real)
-		return complain(STATUS_USAGE, "%s: %s", name, strerror(errno));
-	if (!utf8_valid(real)) {
-		free(real);
-		return complain(STATUS_USAGE, "%s: its path is not UTF-8", name);
-	}
-	slash = strrchr(real, '/');
-	r->exe_name = strdup(slash + 1);
-	*slash = 0;
-	r->exe_dir = *real ? real : strdup("/");
-	if (r->exe_dir != real)
-		free(real);
-	if (!r->exe_name || !r->exe_dir)
-		return complain(STATUS_HOST, "out of memory");
-	return 0;
-}
-
-/* ---- drives ---- */
-
-static int set_drive(struct run *r, char letter, const char *path, bool writable)
-{
-	struct drive *d = drive(r, letter);
-	struct stat st;
-
-	d->path = realpath(path, NULL);
-	if (!d->path)
-		return complain(STATUS_USAGE, "%s: %s", path, strerror(errno));
-	if (stat(d->path, &st) < 0 || !S_ISDIR(st.st_mode))
-		return complain(STATUS_USAGE, "%s: is not a folder", path);
-	if (writable && access(d->path, W_OK) < 0)
-		return complain(STATUS_USAGE, "%s: cannot be shared :rw: %s", path,
-				strerror(errno));
-	d->dirfd = open(d->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (d->dirfd < 0)
-		return complain(STATUS_USAGE, "%s: %s", path, strerror(errno));
-	d->writable = writable;
-	return 0;
-}
-
-static bool same_folder(const char *a, const char *b)
-{
-	struct stat sa, sb;
-
-	return stat(a, &sa) == 0 && stat(b, &sb) == 0 && sa.st_dev == sb.st_dev &&
-	       sa.st_ino == sb.st_ino;
-}
-
-static int set_shares(struct run *r)
-{
-	for (unsigned pass = 0; pass < 2; pass++) /* those with a letter first */
-		for (unsigned i = 0; i < r->o.nshares; i++) {
-			struct share_option *s = &r->o.share[i];
-			char letter = s->letter;
-			int e;
-
-			if ((pass == 0) != (letter != 0))
-				continue;
-			if (!letter && same_folder(s->dir, ".") && !drive(r, CURRENT_DRIVE)->path)
-				letter = CURRENT_DRIVE;
-			for (char c = FIRST_FREE_DRIVE; !letter && c <= 'z'; c++)
-				if (c != TEMPORARY_DRIVE && !drive(r, c)->path)
-					letter = c;
-			if (!letter)
-				return complain(STATUS_USAGE, "--share %s: no drive letter is free",
-						s->dir);
-			e = set_drive(r, letter, s->dir, s->writable);
-			if (e)
-				return e;
-		}
-	return 0;
-}
-
-static int set_drives(struct run *r)
-{
-	char letter = 0;
-	int e = set_shares(r);
-
-	if (!e && !drive(r, CURRENT_DRIVE)->path)
-		e = set_drive(r, CURRENT_DRIVE, ".", false);
-	if (e)
-		return e;
-	/* The program is started from a drive whose root is its folder. */
-	for (char c = CURRENT_DRIVE; !letter && c <= 'z'; c++)
-		if (drive(r, c)->path && same_folder(drive(r, c)->path, r->exe_dir))
-			letter = c;
-	if (!letter) {
-		if (drive(r, PROGRAM_DRIVE)->path)
-			return complain(STATUS_USAGE,
-					"--share E=...: E: is the program's folder; take another "
-					"letter, or share %s",
-					r->exe_dir);
-		letter = PROGRAM_DRIVE;
-		e = set_drive(r, letter, r->exe_dir, false);
-		if (e)
-			return e;
-	}
-	if ((size_t)snprintf(r->guest_exe, sizeof(r->guest_exe), "%c:\\%s", letter - 'a' + 'A',
-			     r->exe_name) >= sizeof(r->guest_exe))
-		return complain(STATUS_USAGE, "%s: its name is too long", r->o.program);
-	return 0;
-}
+/* ---- the temporary drive, and the kernel ---- */
 
 static int make_temp(struct run *r)
 {
@@ -201,65 +53,26 @@ static int make_temp(struct run *r)
 	return 0;
 }
 
-/* ---- the kernel and the system's files ---- */
-
-/* build/ntmm finds build/guest/..., an installed ntmm finds ../lib/ntmm/... */
-static int find_system(struct run *r)
-{
-	static const char *const roots[] = {"guest", "../lib/ntmm"};
-	char self[PATH_MAX], path[PATH_MAX + 64], *slash;
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-
-	if (n < 0)
-		return complain(STATUS_HOST, "/proc/self/exe: %s", strerror(errno));
-	self[n] = 0;
-	slash = strrchr(self, '/');
-	*slash = 0;
-	if (r->o.kernel)
-		r->kernel_path = strdup(r->o.kernel);
-	if (r->o.system_dir)
-		r->system_path = strdup(r->o.system_dir);
-	for (size_t i = 0; i < sizeof(roots) / sizeof(roots[0]); i++) {
-		snprintf(path, sizeof(path), "%s/%s/ntoskrnl.elf", self, roots[i]);
-		if (!r->kernel_path && access(path, R_OK) == 0)
-			r->kernel_path = strdup(path);
-		snprintf(path, sizeof(path), "%s/%s/system32", self, roots[i]);
-		if (!r->system_path && access(path, X_OK) == 0)
-			r->system_path = strdup(path);
-	}
-	if (!r->kernel_path)
-		return complain(STATUS_HOST,
-				"%s/guest/ntoskrnl.elf: the kernel is not there; run "
-				"make, or name one with --kernel",
-				self);
-	if (!r->system_path)
-		return complain(STATUS_HOST,
-				"%s/guest/system32: the system's DLLs are not there; "
-				"run make, or name a folder with --system",
-				self);
-	return set_drive(r, SYSTEM_DRIVE, r->system_path, false);
-}
-
 static int load_kernel(struct run *r)
 {
-	int fd = open(r->kernel_path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	int fd = open(r->program.kernel, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	struct vm_error err = {0};
 	struct stat st;
 
 	if (fd < 0)
-		return complain(STATUS_USAGE, "%s: %s", r->kernel_path, strerror(errno));
+		return complain(STATUS_USAGE, "%s: %s", r->program.kernel, strerror(errno));
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size == 0) {
 		close(fd);
-		return complain(STATUS_USAGE, "%s: is not a kernel file", r->kernel_path);
+		return complain(STATUS_USAGE, "%s: is not a kernel file", r->program.kernel);
 	}
 	r->kernel_size = (size_t)st.st_size;
 	r->kernel = mmap(NULL, r->kernel_size, PROT_READ, MAP_PRIVATE, fd, 0);
 	close(fd);
 	if (r->kernel == MAP_FAILED) {
 		r->kernel = NULL;
-		return complain(STATUS_USAGE, "%s: %s", r->kernel_path, strerror(errno));
+		return complain(STATUS_USAGE, "%s: %s", r->program.kernel, strerror(errno));
 	}
-	if (vm_check_kernel(r->kernel, r->kernel_size, r->kernel_path, &err) < 0)
+	if (vm_check_kernel(r->kernel, r->kernel_size, r->program.kernel, &err) < 0)
 		return complain(STATUS_USAGE, "%s", err.text);
 	return 0;
 }
@@ -288,16 +101,16 @@ static int run_in_lab(struct run *r, int argc, enum lab_mode mode)
 	size_t n = 0;
 	ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
 
-	args = calloc((size_t)argc + (size_t)2 * (LETTERS + NTMM_MAX_PAGEFILES + 3) + 4,
-		      sizeof(*args));
+	args =
+	    calloc((size_t)argc + (size_t)2 * (DRIVES + NTMM_MAX_PAGEFILES + 3) + 4, sizeof(*args));
 	if (len < 0 || !args) {
 		free(args);
 		return complain(STATUS_HOST, "the lab cannot be used: %s", strerror(errno));
 	}
 	self[len] = 0;
-	for (unsigned i = 0; i < LETTERS; i++)
-		if (r->drive[i].path && r->drive[i].writable)
-			add_rw(args, &n, r->drive[i].path);
+	for (unsigned i = 0; i < DRIVES; i++)
+		if (r->program.drives.drive[i].path && r->program.drives.drive[i].writable)
+			add_rw(args, &n, r->program.drives.drive[i].path);
 	for (unsigned i = 0; i < r->o.npagefiles; i++)
 		add_rw(args, &n, folder_of(r->o.pagefile[i].path));
 	if (r->o.stats_file)
@@ -388,34 +201,14 @@ static int open_pagefiles(struct run *r)
 
 static int build_block(struct run *r)
 {
-	/* argv[0] names the program wherever the current folder is, as what a user types does. */
-	bool here = r->guest_exe[0] == CURRENT_DRIVE - 'a' + 'A';
-	struct runblock_input in = {.options = &r->o,
-				    .exe = r->guest_exe,
-				    .program_name = here ? r->exe_name : r->guest_exe};
-	struct timespec now;
-	int e;
+	struct runblock_input in = {
+	    .options = &r->o, .npagefiles = r->npagefiles, .ram_is_zero = true};
 
-	for (unsigned i = 0; i < LETTERS; i++)
-		if (r->drive[i].path || i == TEMPORARY_DRIVE - 'a')
-			in.drive[in.ndrives++] = (struct runblock_drive){
-			    (char)('a' + i), r->drive[i].writable || i == TEMPORARY_DRIVE - 'a'};
-	in.npagefiles = r->npagefiles;
 	for (unsigned i = 0; i < r->npagefiles; i++)
 		in.pagefile_max[i] = pagefile_max(r->pagefile[i]);
 	for (unsigned fd = 0; fd < 3; fd++)
 		in.tty |= (unsigned)isatty((int)fd) << fd;
-	if (getrandom(&in.random, sizeof(in.random), 0) != sizeof(in.random))
-		return complain(STATUS_HOST, "getrandom: %s", strerror(errno));
-	clock_gettime(CLOCK_REALTIME, &now);
-	in.time_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-	e = runblock_build(&in, &r->block);
-	if (e == -E2BIG)
-		return complain(STATUS_USAGE,
-				"the arguments and environment are longer than %u "
-				"bytes",
-				NTMM_RUNBLOCK_MAX);
-	return e ? complain(STATUS_HOST, "out of memory") : 0;
+	return program_block(&r->program, &in, &r->block);
 }
 
 static void warn(void *arg, const char *line)
@@ -485,8 +278,8 @@ static int add_devices(struct run *r, struct vm_error *err)
 		if ((e = vm_add_pagefile(r->vm, i, r->pagefile[i], err)) < 0)
 			return e;
 	e = vm_add_console(r->vm, STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, err);
-	for (unsigned i = 0; e == 0 && i < LETTERS; i++) {
-		struct drive *d = &r->drive[i];
+	for (unsigned i = 0; e == 0 && i < DRIVES; i++) {
+		const struct drive *d = &r->program.drives.drive[i];
 		char letter = (char)('a' + i);
 		struct vm_share_dir dir = {"", d->dirfd};
 
@@ -510,7 +303,7 @@ static int make_machine(struct run *r)
 	    .cpus = r->o.cpus,
 	    .kernel = r->kernel,
 	    .kernel_size = r->kernel_size,
-	    .kernel_name = r->kernel_path,
+	    .kernel_name = r->program.kernel,
 	    .runblock = r->block.data,
 	    .runblock_size = r->block.len,
 	    .serial_fd = r->serial_fd,
@@ -580,11 +373,6 @@ static void run_close(struct run *r)
 	for (unsigned i = 0; i < r->npagefiles; i++)
 		pagefile_close(r->pagefile[i]);
 	tempdir_remove(&r->temp);
-	for (unsigned i = 0; i < LETTERS; i++) {
-		if (r->drive[i].path && r->drive[i].dirfd > 0)
-			close(r->drive[i].dirfd);
-		free(r->drive[i].path);
-	}
 	if (r->kernel)
 		munmap(r->kernel, r->kernel_size);
 	if (r->stats_file)
@@ -594,10 +382,7 @@ static void run_close(struct run *r)
 	if (r->serial_fd > 0)
 		close(r->serial_fd);
 	text_free(&r->block);
-	free(r->kernel_path);
-	free(r->system_path);
-	free(r->exe_dir);
-	free(r->exe_name);
+	program_close(&r->program);
 	run_options_free(&r->o);
 }
 
@@ -624,8 +409,7 @@ int cmd_run(int argc, char **argv)
 		status = 0;
 		goto out;
 	}
-	if (status || (status = open_program(&r)) || (status = set_drives(&r)) ||
-	    (status = find_system(&r)) || (status = load_kernel(&r)))
+	if (status || (status = program_open(&r.program, &r.o)) || (status = load_kernel(&r)))
 		goto out;
 	status = maybe_lab(&r, argc);
 	if (status >= 0)

@@ -14,8 +14,7 @@ static const char *symbol(struct vm *vm, uint64_t va, char *buf, size_t size)
 	return buf;
 }
 
-/* Text of the guest, made harmless for a terminal. */
-static void print_clean(const char *s)
+void print_clean(const char *s)
 {
 	for (; *s; s++)
 		fputc(isprint((unsigned char)*s) || *s == '\n' || *s == '\t' ? *s : '.', stderr);
@@ -36,21 +35,26 @@ static void print_serial(struct vm *vm)
 		fputc('\n', stderr);
 }
 
-static int end_exit(struct vm *vm, const struct vm_result *r, const struct run_options *o)
+int report_exit_code(uint32_t code)
 {
-	const char *name = ntstatus_name(r->exit_code);
+	const char *name = ntstatus_name(code);
 
-	(void)vm;
-	(void)o;
-	if (r->exit_code <= 255)
-		return (int)r->exit_code;
+	if (code <= 255)
+		return (int)code;
 	if (name)
 		return complain(STATUS_BIG_CODE,
-				"the program ended with exit code 0x%08" PRIX32 " (%s)",
-				r->exit_code, name);
+				"the program ended with exit code 0x%08" PRIX32 " (%s)", code,
+				name);
 	return complain(STATUS_BIG_CODE,
-			"the program ended with exit code %" PRIu32 " (0x%08" PRIX32 ")",
-			r->exit_code, r->exit_code);
+			"the program ended with exit code %" PRIu32 " (0x%08" PRIX32 ")", code,
+			code);
+}
+
+static int end_exit(struct vm *vm, const struct vm_result *r, const struct run_options *o)
+{
+	(void)vm;
+	(void)o;
+	return report_exit_code(r->exit_code);
 }
 
 static int end_bugcheck(struct vm *vm, const struct vm_result *r, const struct run_options *o)

@@ -12,6 +12,8 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include <cjson/cJSON.h>
+
 #include "host/host.h"
 
 #define CACHE_FORMAT "1"
@@ -242,36 +244,33 @@ static void print_text(const struct findings *d)
 static void print_json(const struct findings *d)
 {
 	const struct vm_probe *p = &d->probe;
-	struct json j = {.f = stdout};
+	cJSON *o = cJSON_CreateObject(), *capabilities, *tests;
 
-	json_open(&j, NULL, '{');
-	json_bool(&j, "fit", p->fit);
-	json_str(&j, "reason", p->fit ? NULL : p->reason);
-	json_str(&j, "advice", d->advice);
-	json_str(&j, "kernel", d->host.release);
-	json_str(&j, "module", d->module < 0 ? NULL : modules[d->module].module);
-	json_str(&j, "nested_paging", d->parameter[0] ? d->parameter : NULL);
-	json_bool(&j, "dev_kvm_opens", p->opened);
-	json_i64(&j, "api_version", p->api_version);
-	json_str(&j, "free_2mb_pages", d->hugepages);
-	json_str(&j, "thp", d->thp);
-	json_str(&j, "thp_shmem", d->shmem_thp);
-	json_open(&j, "capabilities", '{');
+	cJSON_AddBoolToObject(o, "fit", p->fit);
+	json_str(o, "reason", p->fit ? NULL : p->reason);
+	json_str(o, "advice", d->advice);
+	json_str(o, "kernel", d->host.release);
+	json_str(o, "module", d->module < 0 ? NULL : modules[d->module].module);
+	json_str(o, "nested_paging", d->parameter[0] ? d->parameter : NULL);
+	cJSON_AddBoolToObject(o, "dev_kvm_opens", p->opened);
+	cJSON_AddNumberToObject(o, "api_version", p->api_version);
+	json_str(o, "free_2mb_pages", d->hugepages);
+	json_str(o, "thp", d->thp);
+	json_str(o, "thp_shmem", d->shmem_thp);
+	capabilities = cJSON_AddObjectToObject(o, "capabilities");
 	for (int i = 0; i < d->ncaps; i++)
-		json_i64(&j, d->caps[i].name, d->caps[i].value);
-	json_close(&j, '}');
-	json_open(&j, "probe", '[');
+		cJSON_AddNumberToObject(capabilities, d->caps[i].name, d->caps[i].value);
+	tests = cJSON_AddArrayToObject(o, "probe");
 	for (unsigned i = 0; p->opened && i < p->ntests; i++) {
-		json_open(&j, NULL, '{');
-		json_str(&j, "test", p->test[i].name);
-		json_bool(&j, "ok", p->test[i].ok);
-		json_str(&j, "seen", p->test[i].text);
-		json_close(&j, '}');
+		cJSON *t = json_add_object(tests);
+
+		json_str(t, "test", p->test[i].name);
+		cJSON_AddBoolToObject(t, "ok", p->test[i].ok);
+		json_str(t, "seen", p->test[i].text);
 	}
-	json_close(&j, ']');
-	json_u64(&j, "instructions_per_second", p->alu_per_second);
-	json_bool(&j, "lab", lab_available());
-	json_close(&j, '}');
+	json_u64(o, "instructions_per_second", p->alu_per_second);
+	cJSON_AddBoolToObject(o, "lab", lab_available());
+	json_print(stdout, o);
 }
 
 int cmd_doctor(int argc, char **argv)

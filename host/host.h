@@ -2,18 +2,20 @@
  * host: the ntmm command. Only this folder prints and exits.
  *
  *   main.c     the table of commands           options.c  the arguments of `ntmm run`
- *   cmd_run.c  a program's run, start to end   runblock.c what the kernel is told to run
+ *   cmd_run.c  a program's run, start to end   program.c  what is run, and what with
+ *   runblock.c what the kernel is told to run  approve.c  kernel modules that are let in
  *   doctor.c   what this host offers           winargs.c  quoting, UTF-8
  *   lab.c      handing over to the lab         pe.c       is it a program we can run?
  *   report.c   --stats                         crash.c    bug checks and other sudden ends
- *   tempdir.c  drive T:                        names.c    NTSTATUS and bug check names
- *   events.c   violations            policy*.c policies and their tests
- *   approve.c  kernel modules that are let in
- *   size.c     sizes, pagefile and share specs json.c     a JSON writer
+ *   drives.c   folders under letters           names.c    NTSTATUS and bug check names
+ *   tempdir.c  drive T:                        json.c     additions to cJSON
+ *   events.c   violations                      policy*.c  policies and their tests
+ *   size.c     sizes, pagefile and share specs cmd_libvirt.c, libvirt/: QEMU by libvirt
  */
 #ifndef HOST_HOST_H
 #define HOST_HOST_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -138,9 +140,47 @@ struct runblock_input {
 	uint64_t random; /* ASLR seed if none is given */
 	uint64_t time_ns;
 	unsigned tty;
+	bool ram_is_zero; /* all of guest RAM, at the start */
 };
 /* 0, -E2BIG, -ENOMEM. */
 int runblock_build(const struct runblock_input *in, struct text *block);
+
+/* ---- drives.c ---- */
+
+#define DRIVES		26 /* letters */
+#define SYSTEM_DRIVE	'c'
+#define CURRENT_DRIVE	'd'
+#define TEMPORARY_DRIVE 't'
+struct drive {
+	char *path; /* owned; NULL: there is no such drive */
+	int dirfd;
+	bool writable;
+};
+struct drives {
+	struct drive drive[DRIVES];
+};
+/* A folder under a letter, a lower-case one. These return 0, or a status after complaining. */
+int drives_set(struct drives *d, char letter, const char *path, bool writable);
+/* Those of --share, and the current folder. */
+int drives_share(struct drives *d, const struct run_options *o);
+/* The drive whose root is this folder, the program's; made if there is none. */
+int drives_program(struct drives *d, const char *folder, char *letter);
+void drives_close(struct drives *d);
+
+/* ---- program.c ---- */
+
+struct program {
+	char *exe_dir, *exe_name; /* real path; owned, as all here */
+	char guest_exe[PATH_MAX]; /* as the guest names it */
+	struct drives drives;
+	char *kernel, *system; /* ntoskrnl.elf, and the folder of DLLs */
+};
+/* Is it a program that can be run, where are kernel and DLLs, what are its drives? */
+int program_open(struct program *p, const struct run_options *o);
+/* The run block; of `in`, options, pagefiles, tty and ram_is_zero are the caller's. Both: 0, or a
+ * status after complaining. */
+int program_block(const struct program *p, struct runblock_input *in, struct text *block);
+void program_close(struct program *p);
 
 /* ---- tempdir.c ---- */
 
@@ -164,6 +204,11 @@ const char *bugcheck_name(uint32_t code);   /* NULL: unknown */
 /* Reports how the machine ended on stderr and gives ntmm's exit status. */
 int report_end(struct vm *vm, const struct vm_result *result, const struct run_options *o);
 
+/* The status for a program's exit code, told on stderr if it is over 255. */
+int report_exit_code(uint32_t code);
+/* Text of the guest on stderr, made harmless for a terminal. */
+void print_clean(const char *s);
+
 /* ---- report.c ---- */
 
 struct report {
@@ -181,18 +226,13 @@ void report_json(FILE *f, const struct report *r);
 
 /* ---- json.c ---- */
 
-struct json {
-	FILE *f;
-	int depth;
-	bool more; /* a comma is due */
-};
-void json_open(struct json *j, const char *key, char bracket); /* '{' or '['; key NULL: none */
-void json_close(struct json *j, char bracket);
-void json_u64(struct json *j, const char *key, uint64_t v);
-void json_i64(struct json *j, const char *key, int64_t v);
-void json_ms(struct json *j, const char *key, uint64_t ns);
-void json_bool(struct json *j, const char *key, bool v);
-void json_str(struct json *j, const char *key, const char *v); /* v NULL: null */
+/* Additions to cJSON; o may be NULL (out of memory), as with cJSON's own. */
+struct cJSON;
+void json_u64(struct cJSON *o, const char *key, uint64_t v);
+void json_ms(struct cJSON *o, const char *key, uint64_t ns);	/* milliseconds, with thousandths */
+void json_str(struct cJSON *o, const char *key, const char *v); /* v NULL: null */
+struct cJSON *json_add_object(struct cJSON *array);		/* an empty one; of the array */
+void json_print(FILE *f, struct cJSON *o);			/* and frees it */
 
 /* ---- events.c ---- */
 
@@ -214,6 +254,8 @@ int lab_mode(enum lab_mode *mode); /* from NTMM_LAB; a status after complaining 
 /* Runs scripts/lab with this verb and the arguments; returns only if it cannot. */
 int lab_exec(enum lab_mode mode, const char *verb, char **args);
 bool lab_available(void);
+/* A program of ours that is no command: beside ntmm in build/, or in lib/ntmm. */
+bool find_own(const char *name, char *path, size_t size);
 
 /* ---- doctor.c ---- */
 
@@ -225,6 +267,8 @@ bool kvm_fit(char *why, size_t size);
 int cmd_run(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 int cmd_lab(int argc, char **argv);
+int cmd_libvirt(int argc, char **argv);
+extern const char libvirt_help[];
 int cmd_events(int argc, char **argv);
 int cmd_policy(int argc, char **argv);
 

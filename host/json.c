@@ -1,92 +1,57 @@
 /*
- * A small JSON writer: objects and arrays are opened and closed, commas and indentation come by
- * themselves. Numbers keep their 64 bits.
+ * What cJSON lacks for our figures: numbers that keep their 64 bits, milliseconds, and texts that
+ * may be any bytes, such as paths. Objects are built as cJSON's own and printed whole.
  */
 #include <inttypes.h>
+#include <stdlib.h>
+
+#include <cjson/cJSON.h>
 
 #include "host/host.h"
 
-static void quote(FILE *f, const char *s)
+#define U64_DIGITS 24u
+
+void json_u64(cJSON *o, const char *key, uint64_t v)
 {
-	bool utf8 = utf8_valid(s); /* a path may be anything */
+	char text[U64_DIGITS];
 
-	fputc('"', f);
-	for (; *s; s++) {
-		unsigned char c = (unsigned char)*s;
-
-		if (c >= 0x80 && !utf8)
-			c = '?';
-		if (c == '"' || c == '\\')
-			fprintf(f, "\\%c", c);
-		else if (c < 0x20)
-			fprintf(f, "\\u%04x", c);
-		else
-			fputc(c, f);
-	}
-	fputc('"', f);
+	snprintf(text, sizeof(text), "%" PRIu64, v);
+	cJSON_AddRawToObject(o, key, text);
 }
 
-static void start(struct json *j, const char *key)
+void json_ms(cJSON *o, const char *key, uint64_t ns)
 {
-	if (j->more)
-		fputc(',', j->f);
-	if (j->depth)
-		fprintf(j->f, "\n%*s", j->depth * 2, "");
-	if (key) {
-		quote(j->f, key);
-		fputs(": ", j->f);
-	}
-	j->more = true;
+	char text[U64_DIGITS + 4];
+
+	snprintf(text, sizeof(text), "%" PRIu64 ".%03" PRIu64, ns / 1000000, ns / 1000 % 1000);
+	cJSON_AddRawToObject(o, key, text);
 }
 
-void json_open(struct json *j, const char *key, char bracket)
+void json_str(cJSON *o, const char *key, const char *v)
 {
-	start(j, key);
-	fputc(bracket, j->f);
-	j->depth++;
-	j->more = false;
+	cJSON *item = v ? cJSON_CreateString(v) : cJSON_CreateNull();
+
+	if (item && v && !utf8_valid(v))
+		for (char *c = item->valuestring; *c; c++)
+			if ((unsigned char)*c >= 0x80)
+				*c = '?';
+	cJSON_AddItemToObject(o, key, item);
 }
 
-void json_close(struct json *j, char bracket)
+cJSON *json_add_object(cJSON *array)
 {
-	j->depth--;
-	if (j->more)
-		fprintf(j->f, "\n%*s", j->depth * 2, "");
-	fputc(bracket, j->f);
-	if (j->depth == 0)
-		fputc('\n', j->f);
-	j->more = true;
+	cJSON *o = cJSON_CreateObject();
+
+	cJSON_AddItemToArray(array, o);
+	return o;
 }
 
-void json_u64(struct json *j, const char *key, uint64_t v)
+void json_print(FILE *f, cJSON *o)
 {
-	start(j, key);
-	fprintf(j->f, "%" PRIu64, v);
-}
+	char *text = cJSON_Print(o);
 
-void json_i64(struct json *j, const char *key, int64_t v)
-{
-	start(j, key);
-	fprintf(j->f, "%" PRId64, v);
-}
-
-void json_ms(struct json *j, const char *key, uint64_t ns)
-{
-	start(j, key);
-	fprintf(j->f, "%" PRIu64 ".%03" PRIu64, ns / 1000000, ns / 1000 % 1000);
-}
-
-void json_bool(struct json *j, const char *key, bool v)
-{
-	start(j, key);
-	fputs(v ? "true" : "false", j->f);
-}
-
-void json_str(struct json *j, const char *key, const char *v)
-{
-	start(j, key);
-	if (v)
-		quote(j->f, v);
-	else
-		fputs("null", j->f);
+	if (text)
+		fprintf(f, "%s\n", text);
+	free(text);
+	cJSON_Delete(o);
 }

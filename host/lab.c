@@ -32,10 +32,8 @@ int lab_mode(enum lab_mode *mode)
 	return complain(STATUS_USAGE, "NTMM_LAB=%s: it has to be auto, always, never or ept", v);
 }
 
-/* Where a program of the lab is; false: nowhere. */
-static bool find_lab(const char *name, char *path, size_t size)
+static bool find_in(const char *const places[2], const char *name, char *path, size_t size)
 {
-	static const char *const places[] = {"../scripts", "../lib/ntmm/scripts"};
 	char self[4096], *slash;
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 
@@ -46,11 +44,25 @@ static bool find_lab(const char *name, char *path, size_t size)
 	if (!slash)
 		return false;
 	*slash = 0;
-	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
+	for (size_t i = 0; i < 2; i++)
 		if ((size_t)snprintf(path, size, "%s/%s/%s", self, places[i], name) < size &&
 		    access(path, X_OK) == 0)
 			return true;
 	return false;
+}
+
+bool find_own(const char *name, char *path, size_t size)
+{
+	static const char *const places[2] = {".", "../lib/ntmm"};
+
+	return find_in(places, name, path, size);
+}
+
+static bool find_lab(const char *name, char *path, size_t size)
+{
+	static const char *const places[2] = {"../scripts", "../lib/ntmm/scripts"};
+
+	return find_in(places, name, path, size);
 }
 
 bool lab_available(void)

@@ -26,6 +26,7 @@ static const struct command {
      "usage: ntmm lab start|stop|status|shell\n\n"
      "Where KVM is missing or unfit, `ntmm run` runs in the lab by itself (slower). `lab start`\n"
      "keeps one running, so that following commands need not boot it.\n"},
+    {"libvirt", cmd_libvirt, "the same in a machine of libvirt's", libvirt_help},
     {"events", cmd_events, "show violations of protections", events_help},
     {"policy", cmd_policy, "check policies of protections, and test them", policy_help},
     {"help", cmd_help, "help about a command", NULL},

@@ -6,6 +6,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include <cjson/cJSON.h>
+
 #include "host/host.h"
 
 #define ROW(name, text) {#name, text},
@@ -105,39 +107,37 @@ void report_text(FILE *f, const struct report *r)
 	}
 }
 
-static void json_machine(struct json *j, const struct report *r, const struct vm_stats *s)
+static void json_machine(cJSON *vm, const struct report *r, const struct vm_stats *s)
 {
-	json_open(j, "exits", '{');
+	cJSON *exits = cJSON_AddObjectToObject(vm, "exits"), *boot, *memory;
+
 	for (unsigned i = 0; i < VM_MAX_EXIT_REASONS; i++)
 		if (s->exits[i])
-			json_u64(j, vm_exit_name(i), s->exits[i]);
-	json_u64(j, "total", s->exits_total);
-	json_close(j, '}');
-	json_u64(j, "hypercalls", s->hypercalls);
-	json_u64(j, "scans", s->scans);
-	json_u64(j, "violations", s->violations);
-	json_u64(j, "table_changes", s->table_changes);
-	json_u64(j, "cr3_loads", s->cr3_loads);
-	json_u64(j, "port_accesses", s->io_requests);
-	json_u64(j, "mmio_accesses", s->mmio_requests);
-	json_u64(j, "notifies", s->notifies);
-	json_u64(j, "device_interrupts", s->interrupts);
-	json_open(j, "boot", '{');
-	json_ms(j, "host_setup_ms", s->start_ns - r->process_start_ns);
+			json_u64(exits, vm_exit_name(i), s->exits[i]);
+	json_u64(exits, "total", s->exits_total);
+	json_u64(vm, "hypercalls", s->hypercalls);
+	json_u64(vm, "scans", s->scans);
+	json_u64(vm, "violations", s->violations);
+	json_u64(vm, "table_changes", s->table_changes);
+	json_u64(vm, "cr3_loads", s->cr3_loads);
+	json_u64(vm, "port_accesses", s->io_requests);
+	json_u64(vm, "mmio_accesses", s->mmio_requests);
+	json_u64(vm, "notifies", s->notifies);
+	json_u64(vm, "device_interrupts", s->interrupts);
+	boot = cJSON_AddObjectToObject(vm, "boot");
+	json_ms(boot, "host_setup_ms", s->start_ns - r->process_start_ns);
 	for (unsigned i = 0; i < NTMM_MARK_COUNT; i++)
 		if (s->mark_ns[i])
-			json_ms(j, marks[i].key, mark(s, i));
-	json_ms(j, "end_ms", s->end_ns - s->start_ns);
-	json_close(j, '}');
-	json_open(j, "memory", '{');
-	json_u64(j, "ram_bytes", s->ram_bytes);
-	json_u64(j, "slots", s->slots);
-	json_u64(j, "slots_readonly", s->slots_readonly);
-	json_u64(j, "ram_resident_bytes", s->ram_resident);
-	json_u64(j, "ram_thp_bytes", s->ram_thp);
-	json_u64(j, "ram_hugetlb_bytes", s->ram_hugetlb);
-	json_u64(j, "vmm_resident_bytes", vmm_resident());
-	json_close(j, '}');
+			json_ms(boot, marks[i].key, mark(s, i));
+	json_ms(boot, "end_ms", s->end_ns - s->start_ns);
+	memory = cJSON_AddObjectToObject(vm, "memory");
+	json_u64(memory, "ram_bytes", s->ram_bytes);
+	json_u64(memory, "slots", s->slots);
+	json_u64(memory, "slots_readonly", s->slots_readonly);
+	json_u64(memory, "ram_resident_bytes", s->ram_resident);
+	json_u64(memory, "ram_thp_bytes", s->ram_thp);
+	json_u64(memory, "ram_hugetlb_bytes", s->ram_hugetlb);
+	json_u64(memory, "vmm_resident_bytes", vmm_resident());
 }
 
 static const char *const end_names[] = {
@@ -145,58 +145,55 @@ static const char *const end_names[] = {
     [VM_END_TIMEOUT] = "timeout", [VM_END_CRASH] = "crash",	  [VM_END_VIOLATION] = "violation",
 };
 
-static void json_sharing(struct json *j, struct vm *vm)
+static void json_sharing(cJSON *shared, struct vm *vm)
 {
 	struct ntmm_sharing s;
 
-	json_open(j, "shared", '[');
-	if (vm_get_sharing(vm, &s) == 0)
-		for (size_t i = 0; i < NTMM_SHARING_IMAGES && s.image[i].name[0]; i++) {
-			json_open(j, NULL, '{');
-			json_str(j, "name", s.image[i].name);
-			json_u64(j, "views", s.image[i].views);
-			json_u64(j, "frames", s.image[i].frames);
-			json_u64(j, "mappings", s.image[i].mappings);
-			json_u64(j, "most", s.image[i].most);
-			json_u64(j, "copies", s.image[i].copies);
-			json_close(j, '}');
-		}
-	json_close(j, ']');
+	if (vm_get_sharing(vm, &s) < 0)
+		return;
+	for (size_t i = 0; i < NTMM_SHARING_IMAGES && s.image[i].name[0]; i++) {
+		cJSON *o = json_add_object(shared);
+
+		json_str(o, "name", s.image[i].name);
+		json_u64(o, "views", s.image[i].views);
+		json_u64(o, "frames", s.image[i].frames);
+		json_u64(o, "mappings", s.image[i].mappings);
+		json_u64(o, "most", s.image[i].most);
+		json_u64(o, "copies", s.image[i].copies);
+	}
+}
+
+static void json_pagefiles(cJSON *pagefiles, const struct report *r)
+{
+	for (unsigned i = 0; i < r->npagefiles; i++) {
+		const uint64_t *v = (const uint64_t *)&r->pagefile[i];
+		cJSON *o = json_add_object(pagefiles);
+
+		json_str(o, "path", r->pagefile_path[i]);
+		for (size_t k = 0; k < NPAGEFILE; k++)
+			json_u64(o, pagefile_rows[k].name, v[k]);
+	}
 }
 
 void report_json(FILE *f, const struct report *r)
 {
-	struct json j = {.f = f};
+	cJSON *o = cJSON_CreateObject(), *mm;
 	struct ntmm_counters c;
 	struct vm_stats s;
 
 	vm_get_stats(r->vm, &s);
-	json_open(&j, NULL, '{');
-	json_str(&j, "end", end_names[r->result->end]);
-	json_u64(&j, "exit_code", r->result->exit_code);
-	json_i64(&j, "status", r->status);
+	json_str(o, "end", end_names[r->result->end]);
+	json_u64(o, "exit_code", r->result->exit_code);
+	cJSON_AddNumberToObject(o, "status", r->status);
 	if (vm_get_counters(r->vm, &c) == 0) {
-		json_open(&j, "mm", '{');
+		mm = cJSON_AddObjectToObject(o, "mm");
 		for (size_t i = 0; i < NCOUNTERS; i++)
-			json_u64(&j, counters[i].name, values(&c)[i]);
-		json_close(&j, '}');
+			json_u64(mm, counters[i].name, values(&c)[i]);
 	} else {
-		json_str(&j, "mm", NULL);
+		cJSON_AddNullToObject(o, "mm");
 	}
-	json_sharing(&j, r->vm);
-	json_open(&j, "vm", '{');
-	json_machine(&j, r, &s);
-	json_close(&j, '}');
-	json_open(&j, "pagefiles", '[');
-	for (unsigned i = 0; i < r->npagefiles; i++) {
-		const uint64_t *v = (const uint64_t *)&r->pagefile[i];
-
-		json_open(&j, NULL, '{');
-		json_str(&j, "path", r->pagefile_path[i]);
-		for (size_t k = 0; k < NPAGEFILE; k++)
-			json_u64(&j, pagefile_rows[k].name, v[k]);
-		json_close(&j, '}');
-	}
-	json_close(&j, ']');
-	json_close(&j, '}');
+	json_sharing(cJSON_AddArrayToObject(o, "shared"), r->vm);
+	json_machine(cJSON_AddObjectToObject(o, "vm"), r, &s);
+	json_pagefiles(cJSON_AddArrayToObject(o, "pagefiles"), r);
+	json_print(f, o);
 }

@@ -104,7 +104,8 @@ int runblock_build(const struct runblock_input *in, struct text *t)
 			    in->drive[i].writable ? "rw" : "ro");
 		end_entry(t);
 	}
-	entry(t, "ram", "zero"); /* a new memory file */
+	if (in->ram_is_zero)
+		entry(t, "ram", "zero");
 	if (o->aslr)
 		entry(t, "aslr", o->aslr);
 	else {

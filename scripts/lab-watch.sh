@@ -3,7 +3,6 @@
 # the root.
 #   lab_watch        before a test
 #   lab_failed NAME  after one that failed: was it the lab? A new one is there then
-#   lab_lost NAME ERR  after one that failed: has the lab lost the machine's registers?
 # shellcheck shell=bash
 
 lab_watched=no
@@ -24,13 +23,4 @@ lab_failed() {
 	tail -n 20 build/lab/run/log 2>/dev/null | sed 's/^/# the lab: /'
 	scripts/lab stop
 	scripts/lab start </dev/null
-}
-
-# QEMU 7.2's SVM has been seen to save the outer kernel's registers in place of the guest's: RIP is then
-# an address of that kernel, and the page tables are not in the machine's memory. What the machine does
-# with them may also be a triple fault, which cannot be told from one of our kernel's own making: both
-# are said, and done again.
-lab_lost() { # NAME FILE
-	[ $lab_watched = yes ] && grep -qE 'page tables outside its memory|triple fault' "$2" || return 1
-	grep -E 'page tables outside its memory|triple fault' "$2" | sed "s/^/# $1: once more: /"
 }

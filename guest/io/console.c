@@ -1,9 +1,10 @@
 /*
  * The console: virtio-console with MULTIPORT (virtio 1.2, section 5.3).
  *
- * Port 0 is stdin and stdout, port 1 stderr. Queues: 0/1 receive/transmit of port 0, 2/3 control,
- * 4/5 receive/transmit of port 1. The handshake: we say DEVICE_READY, the host adds its ports, we
- * say PORT_READY and PORT_OPEN for each.
+ * Port 0 is stdin and stdout, port 1 stderr. A host that cannot close its input without closing its
+ * output as well (QEMU's sockets) adds a port 2, which then is stdin. Queues: 0/1 receive/transmit
+ * of port 0, 2/3 control, 4/5 of port 1, 6/7 of port 2. The handshake: we say DEVICE_READY, the
+ * host adds its ports, we say PORT_READY and PORT_OPEN for each.
  *
  * Input stays in the receive buffers until somebody reads it, so a slow reader holds the host back.
  * The host ends its input with PORT_OPEN 0; that is the end of file once the buffers are empty.
@@ -36,7 +37,9 @@ struct control {
 };
 _Static_assert(sizeof(struct control) == 8, "virtio 1.2, 5.3.6.2");
 
-#define PORTS		2
+#define PORTS		2 /* that there have to be */
+#define PORT_INPUT	2 /* that there may be */
+#define MOST_PORTS	3
 #define QUEUE_SIZE	16
 #define RX_BUFFERS	4
 #define RX_BYTES	PAGE_SIZE
@@ -52,7 +55,6 @@ struct rx_buffer {
 
 struct port {
 	struct virtqueue rx, tx;
-	bool added;
 	struct mutex tx_lock;
 	KEVENT tx_done; /* the transmit buffer is ours */
 	u8 *tx_buffer;
@@ -67,13 +69,16 @@ static struct console {
 	struct control *control_out; /* QUEUE_SIZE of them */
 	bool control_out_busy[QUEUE_SIZE];
 	struct port port[PORTS];
-	KEVENT settled; /* both ports are there */
+	struct virtqueue input_rx;		    /* of port 2, where there is one */
+	bool added[MOST_PORTS], closed[MOST_PORTS]; /* by the host */
+	KEVENT settled;				    /* all ports are there */
 
 	struct mutex rx_lock;
+	u32 input_port; /* from settling on */
+	struct virtqueue *input;
 	struct rx_buffer rx[RX_BUFFERS];
 	struct rx_buffer *full[RX_BUFFERS]; /* a ring: filled buffers in order of arrival */
 	u32 full_head, full_count;
-	bool closed;	 /* by the host */
 	KEVENT readable; /* data or end of file */
 } console;
 
@@ -99,7 +104,7 @@ static void offer_rx(struct rx_buffer *b)
 	struct vq_seg seg = {MmGetPhysicalAddress(b->data), RX_BYTES};
 
 	b->bytes = b->consumed = 0;
-	vq_add(&console.port[0].rx, &seg, 0, 1, b);
+	vq_add(console.input, &seg, 0, 1, b);
 }
 
 static void offer_control(u8 *buffer)
@@ -111,28 +116,21 @@ static void offer_control(u8 *buffer)
 
 static void on_control(const struct control *m)
 {
-	struct port *p;
-
-	if (m->port >= PORTS)
+	if (m->port >= MOST_PORTS)
 		return;
-	p = &console.port[m->port];
-	switch (m->event) {
-	case DEVICE_ADD:
-		if (p->added)
+	if (m->event == DEVICE_ADD) {
+		if (console.added[m->port])
 			return;
-		p->added = true;
+		console.added[m->port] = true;
 		send_control(m->port, PORT_READY, 1);
 		send_control(m->port, PORT_OPEN, 1);
-		if (console.port[0].added && console.port[1].added)
-			KeSetEvent(&console.settled);
 		return;
-	case PORT_OPEN:
-		if (m->port == NTMM_CONSOLE_STDIO)
-			console.closed = m->value == 0;
-		return;
-	default:
-		return; /* names, sizes: of no interest */
 	}
+	if (m->event == PORT_OPEN)
+		console.closed[m->port] = m->value == 0;
+	/* Answers to PORT_READY come after all DEVICE_ADDs. */
+	if (console.added[NTMM_CONSOLE_STDIO] && console.added[NTMM_CONSOLE_STDERR])
+		KeSetEvent(&console.settled);
 }
 
 static void drain_control(void)
@@ -158,7 +156,7 @@ static void drain_ports(void)
 	struct rx_buffer *b;
 	u32 bytes;
 
-	while ((b = vq_pop(&console.port[0].rx, &bytes))) {
+	while ((b = vq_pop(console.input, &bytes))) {
 		b->bytes = bytes;
 		if (!bytes) {
 			offer_rx(b);
@@ -186,14 +184,14 @@ static void drain(void)
 		quiet &= vq_rearm(&console.control_tx);
 		for (u32 i = 0; i < PORTS; i++)
 			quiet &= vq_rearm(&console.port[i].tx);
-		quiet &= vq_rearm(&console.port[0].rx);
+		quiet &= vq_rearm(console.input);
 	} while (!quiet);
 	vq_kick(&console.control_rx);
 	vq_kick(&console.control_tx);
-	vq_kick(&console.port[0].rx);
+	vq_kick(console.input);
 	if (console.dev.broken)
-		console.closed = true;
-	if (console.full_count || console.closed)
+		console.closed[console.input_port] = true;
+	if (console.full_count || console.closed[console.input_port])
 		KeSetEvent(&console.readable);
 }
 
@@ -227,7 +225,9 @@ static bool start_ports(void)
 	}
 	for (u32 i = 0; i < RX_BUFFERS; i++)
 		console.rx[i].data = rx + i * RX_BYTES;
-	return true;
+	console.input = &console.port[NTMM_CONSOLE_STDIO].rx;
+	return virtio_config32(&console.dev, CONFIG_MAX_PORTS) <= PORT_INPUT ||
+	       virtio_queue_setup(&console.dev, &console.input_rx, 6, QUEUE_SIZE);
 }
 
 static bool start_control(void)
@@ -259,8 +259,6 @@ bool console_attach(const struct pci_function *pci)
 	}
 	virtio_start(&console.dev);
 	irql = KeAcquireSpinLock(&console.lock);
-	for (u32 i = 0; i < RX_BUFFERS; i++)
-		offer_rx(&console.rx[i]);
 	for (u32 i = 0; i < CONTROL_BUFFERS; i++)
 		offer_control(console.control_in + i * CONTROL_BYTES);
 	send_control(0, DEVICE_READY, 1);
@@ -273,10 +271,21 @@ bool console_attach(const struct pci_function *pci)
 void console_settle(void)
 {
 	s64 timeout = SETTLE_TIMEOUT;
+	KIRQL irql;
 
-	if (console.present &&
-	    KeWaitForSingleObject(&console.settled, KERNEL_MODE, false, &timeout) == STATUS_TIMEOUT)
+	if (!console.present)
+		return;
+	if (KeWaitForSingleObject(&console.settled, KERNEL_MODE, false, &timeout) == STATUS_TIMEOUT)
 		dbg_print("io: the console lacks a port\n");
+	irql = KeAcquireSpinLock(&console.lock);
+	if (console.added[PORT_INPUT]) {
+		console.input_port = PORT_INPUT;
+		console.input = &console.input_rx;
+	}
+	for (u32 i = 0; i < RX_BUFFERS; i++)
+		offer_rx(&console.rx[i]);
+	drain();
+	KeReleaseSpinLock(&console.lock, irql);
 }
 
 /* ---- output ---- */
@@ -311,7 +320,7 @@ static NTSTATUS write_port(u32 index, const void *kernel, const void *user, u32 
 	NTSTATUS s = STATUS_SUCCESS;
 
 	*done = 0;
-	if (!console.present || !p->added)
+	if (!console.present || !console.added[index])
 		return STATUS_NO_SUCH_DEVICE;
 	mutex_lock(&p->tx_lock);
 	while (bytes && s == STATUS_SUCCESS) {
@@ -370,7 +379,7 @@ static struct rx_buffer *front(bool *end)
 	KIRQL irql = KeAcquireSpinLock(&console.lock);
 	struct rx_buffer *b = console.full_count ? console.full[console.full_head] : NULL;
 
-	*end = !b && console.closed;
+	*end = !b && console.closed[console.input_port];
 	if (!b && !*end)
 		KeResetEvent(&console.readable);
 	KeReleaseSpinLock(&console.lock, irql);
@@ -385,7 +394,7 @@ static void recycle(struct rx_buffer *b)
 	console.full_head = (console.full_head + 1) % RX_BUFFERS;
 	console.full_count--;
 	offer_rx(b);
-	vq_kick(&console.port[0].rx);
+	vq_kick(console.input);
 	KeReleaseSpinLock(&console.lock, irql);
 }
 
@@ -438,5 +447,5 @@ u32 console_available(void)
 
 bool console_at_end(void)
 {
-	return !console.present || (console.closed && !console_available());
+	return !console.present || (console.closed[console.input_port] && !console_available());
 }

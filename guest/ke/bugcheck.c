@@ -49,7 +49,8 @@ _Noreturn void ke_bugcheck_at(enum bugcheck_code code, const u64 p[4], const cha
 			  p[0], p[1], p[2], p[3], report.text, rip, rsp, report.cpu);
 		for (u32 i = 0; i < report.nframes; i++)
 			dbg_print("  %lx\n", report.frame[i]);
-		outb(0xf4, 0x10); /* QEMU's isa-debug-exit */
+		outb(0xf4, 0x10); /* QEMU's isa-debug-exit, where it has one; else */
+		outb(0x505, 1);	  /* its pvpanic: the guest has panicked */
 	}
 	for (;;)
 		__asm__ volatile("cli; hlt");

@@ -272,7 +272,8 @@ _Noreturn void ps_end_machine(NTSTATUS status)
 	if (ke_on_ntmm)
 		hypercall(NTMM_HC_EXIT, (u32)status, 0, 0, 0);
 	dbg_print("exit 0x%x\n", (u32)status);
-	outb(0xf4, (u8)status); /* QEMU's isa-debug-exit */
+	outb(0xf4, (u8)status); /* QEMU's isa-debug-exit, where it has one; else */
+	outw(0x604, 0x2000);	/* PM1a_CNT where its firmware puts it on a q35: soft off */
 	for (;;)
 		__asm__ volatile("cli; hlt");
 }
