@@ -37,6 +37,7 @@ CHECK_vmm_devices_SRCS := tests/unit/test_vmm_devices.c vmm/virtio_pci.c vmm/vir
 CHECK_vmm_devices_LIBS := $(PAGEFILE_LIBS) $(EPT_LIBS) $(HASH_LIBS)
 CHECK_host_SRCS := tests/unit/test_host.c host/size.c host/winargs.c host/pe.c host/runblock.c \
 	host/json.c host/names.c
+CHECK_host_LIBS := -lcjson
 
 CHECK_CFLAGS := -std=gnu17 -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
 	-fno-sanitize-recover=undefined -I.
