@@ -17,7 +17,7 @@ HOST_OBJS := $(HOST_C_OBJS) $(HOST_S_OBJS)
 HOST_LIBS := $(PAGEFILE_LIBS) $(EPT_LIBS) $(HASH_LIBS) -lseccomp -lcjson -lyaml -lm
 
 # Carries a machine of libvirt's; built where libvirt-dev is there.
-HAVE_LIBVIRT := $(shell pkg-config --exists libvirt && echo yes)
+HAVE_LIBVIRT := $(wildcard /usr/include/libvirt/libvirt.h)
 HOST_PROGRAMS := $(B)/ntmm $(if $(HAVE_LIBVIRT),$(B)/ntmm-libvirt)
 host: $(HOST_PROGRAMS)
 
