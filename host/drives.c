@@ -49,11 +49,11 @@ static bool same_folder(const char *a, const char *b)
 	       sa.st_ino == sb.st_ino;
 }
 
-static char free_letter(struct drives *d)
+static char free_letter(const struct drives *d)
 {
-	for (char c = FIRST_FREE_DRIVE; c <= 'z'; c++)
-		if (c != TEMPORARY_DRIVE && !drive(d, c)->path)
-			return c;
+	for (unsigned i = FIRST_FREE_DRIVE - 'a'; i < DRIVES; i++)
+		if (i != TEMPORARY_DRIVE - 'a' && !d->drive[i].path)
+			return (char)('a' + i);
 	return 0;
 }
 
@@ -83,9 +83,9 @@ int drives_share(struct drives *d, const struct run_options *o)
 
 int drives_program(struct drives *d, const char *folder, char *letter)
 {
-	for (char c = CURRENT_DRIVE; c <= 'z'; c++)
-		if (drive(d, c)->path && same_folder(drive(d, c)->path, folder)) {
-			*letter = c;
+	for (unsigned i = CURRENT_DRIVE - 'a'; i < DRIVES; i++)
+		if (d->drive[i].path && same_folder(d->drive[i].path, folder)) {
+			*letter = (char)('a' + i);
 			return 0;
 		}
 	*letter = PROGRAM_DRIVE;

@@ -8,7 +8,9 @@
  */
 #include "guest/user/kernel32/k32.h"
 
+#ifndef ERROR_NOT_SAME_OBJECT /* newer headers have it */
 #define ERROR_NOT_SAME_OBJECT 1656
+#endif
 
 VOID WINAPI ExitProcess(UINT code)
 {

@@ -248,7 +248,7 @@ WINBOOL WINAPI DosDateTimeToFileTime(WORD date, WORD time, LPFILETIME f)
 
 WINBOOL WINAPI FileTimeToDosDateTime(const FILETIME *f, LPWORD date, LPWORD time)
 {
-	SYSTEMTIME s;
+	SYSTEMTIME s = {0};
 
 	if (!FileTimeToSystemTime(f, &s) || s.wYear < 1980 || s.wYear > 2107)
 		return fail(ERROR_INVALID_PARAMETER);

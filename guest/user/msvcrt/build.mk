@@ -8,7 +8,7 @@ MSVCRT_S := setjmp
 MSVCRT_OBJS := $(MSVCRT_C:%=$(MSVCRT_OBJ)/%.o) $(MSVCRT_S:%=$(MSVCRT_OBJ)/%.o)
 # The headers' functions are ours to define, not to import or to inline.
 MSVCRT_CFLAGS := -std=gnu17 -O2 -I. $(WARN) -ffreestanding -fno-builtin \
-	-fno-tree-loop-distribute-patterns -D_CRTIMP= -D_SECIMP= -D_CRTBLD -D__CRT__NO_INLINE \
+	-fno-tree-loop-distribute-patterns -Wno-clobbered -D_CRTIMP= -D_SECIMP= -D_CRTBLD -D__CRT__NO_INLINE \
 	-D__USE_MINGW_ANSI_STDIO=0 -DMINGW_HAS_SECURE_API=1
 
 $(MSVCRT_OBJ)/%.o: guest/user/msvcrt/%.c

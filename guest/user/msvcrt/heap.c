@@ -90,6 +90,11 @@ void *realloc(void *block, size_t size)
 	return allocate(block, size, 0, new_mode);
 }
 
+/* MinGW-w64's headers from 11 on have these for the UCRT alone. */
+void *_recalloc(void *block, size_t count, size_t size);
+void *_aligned_recalloc(void *block, size_t count, size_t size, size_t align);
+void *_aligned_offset_recalloc(void *block, size_t count, size_t size, size_t align, size_t offset);
+
 void *_recalloc(void *block, size_t count, size_t size)
 {
 	size_t bytes, old = block ? _msize(block) : 0;
