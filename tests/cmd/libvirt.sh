@@ -7,18 +7,24 @@ if ! [ -x "$root/build/ntmm-libvirt" ]; then
 	tap_skip "everything" "libvirt-dev was not there when ntmm was built (scripts/setup --libvirt)"
 	tap_end
 fi
-mkdir -p lv/etc tmp
+mkdir -p lv/etc tmp build/guest
 echo 'stdio_handler = "file"' >lv/etc/qemu.conf # the other way needs a daemon
 uri="qemu:///embed?root=$work/lv"
 user=()
-if [ "$(id -u)" = 0 ]; then
+if [ "$(id -u)" = 0 ]; then # and the clone may be where only root may go
+	cp -r "$root/build/guest/ntoskrnl.elf" "$root/build/guest/system32" build/guest
+	cp "$root"/build/ntmm "$root"/build/ntmm-libvirt build
+	cp "$exe"/{hello,exitcode,args,crash,stdin_echo,hog,spin}.exe .
 	chown -R nobody "$work"
 	user=(setpriv --reuid=nobody --regid=nogroup --clear-groups)
+	ntmm=$work/build/ntmm exe=$work
 fi
 lv() { # ARGUMENTS of `ntmm libvirt run`
 	run "${user[@]}" env HOME="$work" TMPDIR="$work/tmp" "$ntmm" libvirt run -c "$uri" "$@"
 }
-none_left() { [ -z "$(ls tmp)" ] && ! pgrep -f "guest=ntmm-.*$work" >/dev/null; }
+none_left() { # the pattern is not to find the one who looks for it
+	[ -z "$(ls tmp)" ] && ! cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\0' ' ' | grep -q "guest=ntmm-.*${work%?}[${work: -1}]"
+}
 
 lv "$exe/hello.exe" </dev/null
 verdict "hello" all status_is 0 -- out_is "hello, world" -- err_has "^hello, error$"
@@ -56,7 +62,7 @@ refused "no verb" "usage: ntmm libvirt run" "$ntmm" libvirt
 run "$ntmm" libvirt run -c nonsense:///x "$exe/hello.exe" </dev/null
 verdict "a connection that is none" all status_is 125 -- err_is_one_line -- err_has "nonsense:///x"
 
-run "$ntmm" libvirt xml "$work/a & 'b'" --memory 48M --cpus 2 "$exe/hello.exe" x </dev/null
+run "$ntmm" libvirt xml "$work/a & 'b'" --memory 48M --cpus 2 "$root/build/tests/guest/hello.exe" x </dev/null
 parsed=$(python3 - .out <<'PY'
 import os, sys, xml.etree.ElementTree as E
 d = E.parse(sys.argv[1]).getroot()
