@@ -143,8 +143,24 @@ static void threads(void)
 	log_text();
 }
 
+/* binutils 2.42 and later put the addresses of delayed imports into a read-only section, which
+ * their helper does not know. */
+static void make_imports_writable(void)
+{
+	BYTE *image = (BYTE *)GetModuleHandleA(NULL);
+	IMAGE_NT_HEADERS *nt = (IMAGE_NT_HEADERS *)(image + ((IMAGE_DOS_HEADER *)image)->e_lfanew);
+	IMAGE_SECTION_HEADER *s = IMAGE_FIRST_SECTION(nt);
+	DWORD old;
+
+	for (WORD i = 0; i < nt->FileHeader.NumberOfSections; i++)
+		if (!memcmp(s[i].Name, ".idata", 7))
+			CHECK(VirtualProtect(image + s[i].VirtualAddress, s[i].Misc.VirtualSize,
+					     PAGE_READWRITE, &old));
+}
+
 static void delayed(void)
 {
+	make_imports_writable();
 	CHECK(!GetModuleHandleA("img_one.dll"));
 	CHECK_EQ(one_answer(), 'A');
 	CHECK(GetModuleHandleA("img_one.dll") != NULL);
