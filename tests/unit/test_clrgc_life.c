@@ -1,0 +1,373 @@
+/*
+ * The managed heap, natively: handles and finalizers, threads, and the random mutator
+ * (tests/guest/gc/mutator.h) with blocking and background collections.
+ */
+#include <check.h>
+#include <pthread.h>
+#include <stdio.h>
+#include "tests/guest/gc/types.h"
+#include "tests/guest/gc/mutator.h"
+#include "tests/unit/clrgc_platform.h"
+
+Suite *clrgc_life_suite(void);
+
+static void *slot[8];
+static GCFrame frame;
+
+static void begin(GCConfig config)
+{
+	config.verify = true;
+	if (!config.region_range)
+		config.region_range = (size_t)256 << 20;
+	ck_assert_int_eq(GC_Initialize(&config), GC_OK);
+	GCFrame_Push(&frame, slot, 8, false);
+}
+
+static void end(void)
+{
+	ck_assert_ptr_null(GC_VerifyHeap());
+	GCFrame_Pop(&frame);
+	GC_Shutdown();
+	ck_assert_uint_eq(gcp_committed, 0);
+}
+
+/* ---- finalizers ---- */
+
+static _Atomic unsigned ran;
+static unsigned order[64];
+static GCHandle *risen;
+
+static void note(void *object)
+{
+	unsigned n = atomic_load(&ran);
+
+	order[n % 64] = (unsigned)((struct node *)object)->value;
+	atomic_store(&ran, n + 1);
+}
+
+static void rise(void *object)
+{
+	GCHandle_set_Target(risen, object);
+	note(object);
+}
+
+static const GCType ordinary = {
+    .name = "Ordinary", .base_size = 40, .ref_count = 2, .refs = node_refs, .finalize = note};
+static const GCType critical = {.name = "Critical",
+				.base_size = 40,
+				.ref_count = 2,
+				.refs = node_refs,
+				.finalize = note,
+				.critical = true};
+static const GCType riser = {
+    .name = "Riser", .base_size = 40, .ref_count = 2, .refs = node_refs, .finalize = rise};
+
+static struct node *make(const GCType *type, uint64_t value)
+{
+	struct node *n = GC_Alloc(type);
+
+	ck_assert_ptr_nonnull(n);
+	n->value = value;
+	return n;
+}
+
+START_TEST(two_collections)
+{
+	GCHandle *weak, *longer;
+
+	begin((GCConfig){0});
+	slot[0] = make(&ordinary, 1);
+	weak = GCHandle_Alloc(slot[0], GCHandleType_Weak);
+	longer = GCHandle_Alloc(slot[0], GCHandleType_WeakTrackResurrection);
+	collect(0);
+	GC_WaitForPendingFinalizers();
+	ck_assert_uint_eq(ran, 0);
+	ck_assert_ptr_eq(GCHandle_get_Target(weak), slot[0]);
+	slot[0] = NULL;
+	collect(1);
+	GC_WaitForPendingFinalizers();
+	ck_assert_uint_eq(ran, 1);
+	ck_assert_ptr_null(GCHandle_get_Target(weak));
+	ck_assert_ptr_nonnull(GCHandle_get_Target(longer)); /* its memory is still there */
+	ck_assert_int_eq(GC_GetGeneration(GCHandle_get_Target(longer)), 2);
+	collect(1); /* it has become generation 2 */
+	ck_assert_ptr_nonnull(GCHandle_get_Target(longer));
+	collect(2);
+	ck_assert_ptr_null(GCHandle_get_Target(longer));
+	ck_assert_uint_eq(ran, 1);
+	end();
+}
+END_TEST
+
+START_TEST(suppress_and_again)
+{
+	begin((GCConfig){0});
+	slot[0] = make(&ordinary, 1);
+	GC_SuppressFinalize(slot[0]);
+	slot[0] = NULL;
+	collect(2);
+	GC_WaitForPendingFinalizers();
+	ck_assert_uint_eq(ran, 0);
+	slot[0] = make(&ordinary, 2);
+	GC_SuppressFinalize(slot[0]);
+	collect(0);
+	ck_assert_int_eq(GC_ReRegisterForFinalize(slot[0]), GC_OK);
+	slot[0] = NULL;
+	collect(2);
+	GC_WaitForPendingFinalizers();
+	ck_assert_uint_eq(ran, 1);
+	end();
+}
+END_TEST
+
+START_TEST(resurrection)
+{
+	begin((GCConfig){0});
+	risen = GCHandle_Alloc(NULL, GCHandleType_Normal);
+	slot[0] = make(&riser, 5);
+	slot[1] = make(&ordinary, 6);
+	GC_WriteBarrier((void **)&((struct node *)slot[0])->left, slot[1]);
+	slot[1] = NULL;
+	slot[0] = NULL;
+	collect(0);
+	GC_WaitForPendingFinalizers();
+	ck_assert_uint_eq(ran, 2); /* both were dead */
+	slot[0] = GCHandle_get_Target(risen);
+	ck_assert_uint_eq(((struct node *)slot[0])->left->value, 6);
+	collect_compacting(2);
+	ck_assert_uint_eq(((struct node *)slot[0])->left->value, 6);
+	GCHandle_set_Target(risen, NULL);
+	/* not registered any more: dies silently; registered again: once more */
+	ck_assert_int_eq(GC_ReRegisterForFinalize(((struct node *)slot[0])->left), GC_OK);
+	slot[0] = NULL;
+	collect(2);
+	GC_WaitForPendingFinalizers();
+	ck_assert_uint_eq(ran, 3);
+	ck_assert_uint_eq(order[2], 6);
+	end();
+}
+END_TEST
+
+START_TEST(critical_last)
+{
+	begin((GCConfig){0});
+	for (unsigned i = 0; i < 20; i++)
+		make(i % 2 ? &ordinary : &critical, i);
+	collect(0);
+	GC_WaitForPendingFinalizers();
+	ck_assert_uint_eq(ran, 20);
+	for (unsigned i = 0; i < 20; i++)
+		ck_assert_uint_eq(order[i] % 2, i < 10);
+	end();
+}
+END_TEST
+
+/* ---- handles ---- */
+
+START_TEST(dependent)
+{
+	GCHandle *chain[3];
+
+	begin((GCConfig){0});
+	slot[0] = make(&node_type, 0);
+	for (unsigned i = 0; i < 3; i++) {
+		slot[1] = make(&node_type, i + 1);
+		chain[i] = DependentHandle_Alloc(
+		    i ? DependentHandle_get_Dependent(chain[i - 1]) : slot[0], slot[1]);
+	}
+	/* the second refers to the first, and does not keep it */
+	GC_WriteBarrier((void **)&((struct node *)slot[1])->left, slot[0]);
+	slot[1] = NULL;
+	collect(0);
+	collect_compacting(2);
+	for (unsigned i = 0; i < 3; i++)
+		ck_assert_uint_eq(((struct node *)DependentHandle_get_Dependent(chain[i]))->value,
+				  i + 1);
+	slot[0] = NULL;
+	collect(2);
+	for (unsigned i = 0; i < 3; i++) {
+		ck_assert_ptr_null(GCHandle_get_Target(chain[i]));
+		ck_assert_ptr_null(DependentHandle_get_Dependent(chain[i]));
+		GCHandle_Free(chain[i]);
+	}
+	end();
+}
+END_TEST
+
+/* ---- threads ---- */
+
+#define THREADS 4
+
+static struct node *tree(unsigned depth)
+{
+	void *part[2] = {NULL, NULL};
+	struct node *n;
+	GCFrame here;
+
+	GCFrame_Push(&here, part, 2, false);
+	if (depth) {
+		part[0] = tree(depth - 1);
+		part[1] = tree(depth - 1);
+	}
+	n = GC_Alloc(&node_type);
+	GC_WriteBarrier((void **)&n->left, part[0]);
+	GC_WriteBarrier((void **)&n->right, part[1]);
+	n->value = depth;
+	GCFrame_Pop(&here);
+	return n;
+}
+
+static bool is_tree(const struct node *n, unsigned depth)
+{
+	return n->value == depth &&
+	       (depth ? is_tree(n->left, depth - 1) && is_tree(n->right, depth - 1)
+		      : !n->left && !n->right);
+}
+
+static void *grow(void *argument)
+{
+	unsigned rounds = 150;
+	void *kept = NULL;
+	GCFrame here;
+	bool good = true;
+
+	(void)argument;
+	ck_assert_int_eq(GCThread_Attach(), GC_OK);
+	GCFrame_Push(&here, &kept, 1, false);
+	while (good && rounds--) {
+		if (rounds % 5 == 0)
+			kept = tree(9);
+		tree(7);
+		good = !kept || is_tree(kept, 9);
+		if (rounds % 40 == 0)
+			GC_Collect(2, GCCollectionMode_Forced, rounds % 80 == 0, false);
+	}
+	GCFrame_Pop(&here);
+	GCThread_Detach();
+	return good ? &ran : NULL;
+}
+
+START_TEST(threads)
+{
+	pthread_t thread[THREADS];
+	void *good;
+
+	begin((GCConfig){.gen0_size = 1 << 16, .concurrent = _i == 1});
+	GCThread_EnterPreemptive();
+	for (unsigned i = 0; i < THREADS; i++)
+		pthread_create(&thread[i], NULL, grow, NULL);
+	for (unsigned i = 0; i < THREADS; i++) {
+		pthread_join(thread[i], &good);
+		ck_assert_ptr_nonnull(good);
+	}
+	GCThread_LeavePreemptive();
+	ck_assert_int_gt(GC_CollectionCount(0), 10);
+	end();
+}
+END_TEST
+
+/* ---- the mutator ---- */
+
+START_TEST(random_graph)
+{
+	const char *wrong;
+
+	begin((GCConfig){.gen0_size = 1 << 17, .mark_stack = _i == 3 ? 16 : 0});
+	wrong = mutate((uint64_t)_i + 1, 50000, 60);
+	ck_assert_msg(!wrong, "seed %d: %s", _i + 1, wrong);
+	end();
+}
+END_TEST
+
+START_TEST(random_graph_concurrent)
+{
+	GCMemoryInfo info;
+	const char *wrong;
+
+	begin((GCConfig){.gen0_size = 1 << 17, .concurrent = true});
+	wrong = mutate((uint64_t)_i + 100, 25000, 60);
+	ck_assert_msg(!wrong, "seed %d: %s", _i + 100, wrong);
+	GC_GetGCMemoryInfo(&info);
+	ck_assert_int_gt(info.background, 0);
+	end();
+}
+END_TEST
+
+/* Younger generations are collected while the background marks, and nothing is lost. */
+START_TEST(foreground)
+{
+	GCMemoryInfo info;
+	unsigned tries = 0;
+
+	begin((GCConfig){.concurrent = true});
+	slot[0] = tree(14);
+	collect(1);
+	collect(1);
+	do {
+		slot[1] = tree(5);
+		GC_Collect(2, GCCollectionMode_Default, false, false);
+		slot[2] = tree(4); /* promoted while its background collection runs, if it does */
+		collect(0);
+		collect(1);
+		slot[1] = NULL;
+		GC_GetGCMemoryInfo(&info);
+	} while (!info.foreground && ++tries < 200);
+	ck_assert_int_gt(info.foreground, 0);
+	collect(2);
+	ck_assert(is_tree(slot[0], 14));
+	ck_assert(is_tree(slot[2], 4));
+	ck_assert_int_gt(info.background, 0);
+	end();
+}
+END_TEST
+
+static void *mutate_beside(void *argument)
+{
+	const char *wrong;
+
+	GCThread_Attach();
+	wrong = mutate(*(unsigned *)argument, 12000, 100);
+	GCThread_Detach();
+	return (void *)wrong;
+}
+
+START_TEST(random_graphs_at_once)
+{
+	unsigned seed[THREADS];
+	pthread_t thread[THREADS];
+	void *wrong;
+
+	begin((GCConfig){.gen0_size = 1 << 17, .concurrent = _i == 1});
+	GCThread_EnterPreemptive();
+	for (unsigned i = 0; i < THREADS; i++) {
+		seed[i] = 1000 + i;
+		pthread_create(&thread[i], NULL, mutate_beside, &seed[i]);
+	}
+	for (unsigned i = 0; i < THREADS; i++) {
+		pthread_join(thread[i], &wrong);
+		ck_assert_msg(!wrong, "seed %u: %s", seed[i], (char *)wrong);
+	}
+	GCThread_LeavePreemptive();
+	end();
+}
+END_TEST
+
+Suite *clrgc_life_suite(void)
+{
+	Suite *s = suite_create("clrgc_life");
+	TCase *t = tcase_create("clrgc_life");
+
+	tcase_set_timeout(t, 120);
+	tcase_add_test(t, two_collections);
+	tcase_add_test(t, suppress_and_again);
+	tcase_add_test(t, resurrection);
+	tcase_add_test(t, critical_last);
+	tcase_add_test(t, dependent);
+	tcase_add_loop_test(t, threads, 0, 2);
+	tcase_add_loop_test(t, random_graph, 0, 4);
+	tcase_add_loop_test(t, random_graph_concurrent, 0, 2);
+	tcase_add_test(t, foreground);
+	tcase_add_loop_test(t, random_graphs_at_once, 0, 2);
+	suite_add_tcase(s, t);
+	return s;
+}
