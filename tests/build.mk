@@ -3,7 +3,7 @@
 # --- Native tests: one program a suite, built with ASan and UBSan -------------------------------
 # To add one: its name here, and CHECK_name_SRCS below (tests/unit/test_name.c has
 # `Suite *name_suite(void)`; also name what it tests). Optional: CHECK_name_CFLAGS, CHECK_name_LIBS.
-CHECK_SUITES := pagefile vadtree pfslots xpress pe ob io virtqueue ept protect tables module clrgc clrgc_life vmm_queue vmm_elf vmm_pci vmm_p9 vmm_devices host
+CHECK_SUITES := pagefile vadtree pfslots xpress pe ob io virtqueue ept protect tables module clrgc clrgc_life clrgc_memory vmm_queue vmm_elf vmm_pci vmm_p9 vmm_devices host
 
 CHECK_pagefile_SRCS := tests/unit/test_pagefile.c $(PAGEFILE_SRCS)
 CHECK_pagefile_LIBS := $(PAGEFILE_LIBS)
@@ -27,6 +27,7 @@ CHECK_module_SRCS := tests/unit/test_module.c ept/module.c
 CLRGC_NATIVE := $(patsubst %,guest/user/clrgc/%.c,$(filter-out platform,$(CLRGC_C))) tests/unit/clrgc_platform.c
 CHECK_clrgc_SRCS := tests/unit/test_clrgc.c $(CLRGC_NATIVE)
 CHECK_clrgc_life_SRCS := tests/unit/test_clrgc_life.c $(CLRGC_NATIVE)
+CHECK_clrgc_memory_SRCS := tests/unit/test_clrgc_memory.c $(CLRGC_NATIVE)
 CHECK_vmm_queue_SRCS := tests/unit/test_vmm_queue.c vmm/virtqueue.c $(EPT_SRCS)
 CHECK_vmm_queue_LIBS := $(EPT_LIBS)
 CHECK_vmm_elf_SRCS := tests/unit/test_vmm_elf.c vmm/elf.c

@@ -49,11 +49,6 @@ static void one_range(void)
 	CHECK(node.RegionSize < 1 << 20); /* not all of a region */
 }
 
-static void put(void **array, size_t i, void *value)
-{
-	GC_WriteBarrier(element_of(*array, i), value);
-}
-
 static void given_back(void)
 {
 	size_t before = commit_charge();

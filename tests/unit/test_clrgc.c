@@ -3,63 +3,9 @@
  * object heap, handles and finalization, and where the collector has to be careful: pins, cards,
  * memory that is not there. The heap is verified before and after each collection.
  */
-#include <check.h>
-#include <stdlib.h>
-#include "tests/guest/gc/types.h"
-#include "tests/unit/clrgc_platform.h"
+#include "tests/unit/clrgc_heap.h"
 
 Suite *clrgc_suite(void);
-
-static void *slot[16]; /* the frame of every test */
-static GCFrame frame;
-
-static void begin(GCConfig config)
-{
-	config.verify = true;
-	if (!config.region_range)
-		config.region_range = (size_t)256 << 20;
-	ck_assert_int_eq(GC_Initialize(&config), GC_OK);
-	for (unsigned i = 0; i < 16; i++)
-		slot[i] = NULL;
-	GCFrame_Push(&frame, slot, 16, false);
-}
-
-static void end(void)
-{
-	ck_assert_ptr_null(GC_VerifyHeap());
-	GCFrame_Pop(&frame);
-	GC_Shutdown();
-	ck_assert_uint_eq(gcp_committed, 0);
-}
-
-static struct node *node(void *left, void *right, uint64_t value)
-{
-	struct node *n;
-
-	slot[14] = left;
-	slot[15] = right;
-	n = GC_Alloc(&node_type);
-	ck_assert_ptr_nonnull(n);
-	GC_WriteBarrier((void **)&n->left, slot[14]);
-	GC_WriteBarrier((void **)&n->right, slot[15]);
-	slot[14] = slot[15] = NULL;
-	n->value = value;
-	return n;
-}
-
-/* => the value is made before the array's address is taken, since that may move it */
-static void put(void **array, size_t i, void *value)
-{
-	GC_WriteBarrier(element_of(*array, i), value);
-}
-
-static void *bytes(size_t size)
-{
-	void *o = GC_AllocateArray(&bytes_type, BYTES_FOR(size), false);
-
-	ck_assert_ptr_nonnull(o);
-	return o;
-}
 
 /* ---- generations ---- */
 
@@ -114,6 +60,10 @@ START_TEST(refusals)
 	ck_assert_int_eq(GC_CollectionCount(2), 1);
 	ck_assert_int_eq(GC_AddMemoryPressure(0), GC_ARGUMENT_OUT_OF_RANGE);
 	ck_assert_int_eq(GC_RemoveMemoryPressure(1), GC_INVALID_OPERATION);
+	ck_assert_int_eq(GC_RemoveMemoryPressure(-1), GC_ARGUMENT_OUT_OF_RANGE);
+	ck_assert_int_eq(
+	    GCSettings_set_LargeObjectHeapCompactionMode((GCLargeObjectHeapCompactionMode)0),
+	    GC_ARGUMENT_OUT_OF_RANGE);
 	ck_assert_int_eq(GC_EndNoGCRegion(), GC_INVALID_OPERATION);
 	ck_assert_int_eq(GC_TryStartNoGCRegion(0), GC_ARGUMENT_OUT_OF_RANGE);
 	odd.base_size = 16;
@@ -278,93 +228,6 @@ START_TEST(large_objects)
 }
 END_TEST
 
-/* ---- memory ---- */
-
-START_TEST(memory_given_back)
-{
-	size_t full;
-	void *tail;
-
-	begin((GCConfig){.gen0_size = 1 << 20});
-	slot[0] = GC_AllocateArray(&refs_type, 2000, true);
-	for (unsigned i = 0; i < 2000; i++)
-		put(&slot[0], i, bytes(10000));
-	collect(2);
-	collect(2);
-	full = gcp_committed;
-	tail = *element_of(slot[0], 1999);
-	for (unsigned i = 1000; i < 2000; i++)
-		*element_of(slot[0], i) = NULL;
-	collect(2);
-	ck_assert_uint_lt(gcp_committed, full - (4u << 20));
-	GC_Collect(2, GCCollectionMode_Aggressive, true, true);
-	ck_assert(!gcp_is_committed(tail));
-	ck_assert_uint_lt(gcp_committed, 12u << 20);
-	end();
-}
-END_TEST
-
-START_TEST(holes_are_reset)
-{
-	begin((GCConfig){0});
-	for (unsigned i = 0; i < 3; i++)
-		slot[i] = bytes(300000);
-	slot[1] = NULL;
-	gcp_resets = 0;
-	collect(2);
-	ck_assert_uint_eq(gcp_resets, 1);
-	slot[1] = bytes(290000);
-	ck_assert((char *)slot[1] < (char *)slot[2]);
-	end();
-}
-END_TEST
-
-START_TEST(low_memory)
-{
-	GCMemoryInfo info;
-
-	begin((GCConfig){0});
-	for (unsigned i = 0; i < 20; i++)
-		slot[0] = bytes(50000);
-	gcp_set_low_memory(true);
-	do {
-		GC_SafePoint();
-		GC_GetGCMemoryInfo(&info);
-	} while (!info.low_memory);
-	gcp_set_low_memory(false);
-	ck_assert_int_eq(info.low_memory, 1);
-	ck_assert_int_ge(GC_CollectionCount(2), 1);
-	ck_assert_int_ge(info.compactions, 1);
-	end();
-}
-END_TEST
-
-/* With no memory to be had the answer is NULL, and the heap is what it was. */
-START_TEST(no_memory)
-{
-	unsigned n = 0;
-	void *o;
-
-	begin((GCConfig){.hard_limit = _i ? 0 : (size_t)16 << 20});
-	gcp_commit_most = _i ? gcp_committed + ((size_t)16 << 20) : 0;
-	slot[0] = GC_AllocateArray(&refs_type, 4000, false);
-	while (n < 4000 && (o = GC_AllocateArray(&bytes_type, 8000, false)))
-		GC_WriteBarrier(element_of(slot[0], n++), o);
-	ck_assert_uint_gt(n, 1000);
-	ck_assert_uint_lt(n, 2100);
-	ck_assert_ptr_null(GC_AllocateArray(&bytes_type, 8000000, false));
-	ck_assert_int_eq(GC_TryStartNoGCRegion((size_t)64 << 20), GC_OUT_OF_MEMORY);
-	for (unsigned i = 0; i < n; i++)
-		ck_assert_uint_eq(GC_GetArrayLength(*element_of(slot[0], i)), 8000);
-	for (unsigned i = 0; i < n; i += 2)
-		*element_of(slot[0], i) = NULL;
-	for (unsigned i = 0; i < n - n / 16; i += 2) /* not quite as full as it can be */
-		put(&slot[0], i, bytes(8024));
-	gcp_commit_most = 0;
-	end();
-}
-END_TEST
-
 START_TEST(full_mark_stack)
 {
 	begin((GCConfig){.mark_stack = 4});
@@ -390,29 +253,6 @@ START_TEST(full_mark_stack)
 		}
 		ck_assert_ptr_null(n->left);
 	}
-	end();
-}
-END_TEST
-
-START_TEST(no_gc_region)
-{
-	int64_t before;
-
-	begin((GCConfig){.gen0_size = 1 << 18});
-	ck_assert_int_eq(GC_TryStartNoGCRegion(8 << 20), GC_OK);
-	ck_assert_int_eq(GC_TryStartNoGCRegion(8 << 20), GC_INVALID_OPERATION);
-	before = GC_CollectionCount(0);
-	for (unsigned i = 0; i < 380; i++)
-		bytes(20000);
-	ck_assert_int_eq(GC_CollectionCount(0), before);
-	ck_assert_int_eq(GC_EndNoGCRegion(), GC_OK);
-	ck_assert_int_eq(GC_TryStartNoGCRegion(4 << 20), GC_OK);
-	slot[0] = bytes(3 << 20); /* large ones count as well */
-	before = GC_CollectionCount(0);
-	for (unsigned i = 0; i < 100; i++)
-		bytes(20000);
-	ck_assert_int_gt(GC_CollectionCount(0), before);
-	ck_assert_int_eq(GC_EndNoGCRegion(), GC_INVALID_OPERATION);
 	end();
 }
 END_TEST
@@ -453,12 +293,7 @@ Suite *clrgc_suite(void)
 	tcase_add_test(t, pinned_stay);
 	tcase_add_test(t, pinned_frame);
 	tcase_add_test(t, large_objects);
-	tcase_add_test(t, memory_given_back);
-	tcase_add_test(t, holes_are_reset);
-	tcase_add_test(t, low_memory);
-	tcase_add_loop_test(t, no_memory, 0, 2);
 	tcase_add_test(t, full_mark_stack);
-	tcase_add_test(t, no_gc_region);
 	tcase_add_test(t, pressure_and_modes);
 	suite_add_tcase(s, t);
 	return s;

@@ -2,34 +2,11 @@
  * The managed heap, natively: handles and finalizers, threads, and the random mutator
  * (tests/guest/gc/mutator.h) with blocking and background collections.
  */
-#include <check.h>
 #include <pthread.h>
-#include <stdio.h>
-#include "tests/guest/gc/types.h"
 #include "tests/guest/gc/mutator.h"
-#include "tests/unit/clrgc_platform.h"
+#include "tests/unit/clrgc_heap.h"
 
 Suite *clrgc_life_suite(void);
-
-static void *slot[8];
-static GCFrame frame;
-
-static void begin(GCConfig config)
-{
-	config.verify = true;
-	if (!config.region_range)
-		config.region_range = (size_t)256 << 20;
-	ck_assert_int_eq(GC_Initialize(&config), GC_OK);
-	GCFrame_Push(&frame, slot, 8, false);
-}
-
-static void end(void)
-{
-	ck_assert_ptr_null(GC_VerifyHeap());
-	GCFrame_Pop(&frame);
-	GC_Shutdown();
-	ck_assert_uint_eq(gcp_committed, 0);
-}
 
 /* ---- finalizers ---- */
 
@@ -61,15 +38,6 @@ static const GCType critical = {.name = "Critical",
 				.critical = true};
 static const GCType riser = {
     .name = "Riser", .base_size = 40, .ref_count = 2, .refs = node_refs, .finalize = rise};
-
-static struct node *make(const GCType *type, uint64_t value)
-{
-	struct node *n = GC_Alloc(type);
-
-	ck_assert_ptr_nonnull(n);
-	n->value = value;
-	return n;
-}
 
 START_TEST(two_collections)
 {
@@ -293,6 +261,27 @@ START_TEST(random_graph_concurrent)
 }
 END_TEST
 
+/* Budgets alone start it: large garbage, and what gets old. */
+START_TEST(background_by_budget)
+{
+	GCMemoryInfo info;
+
+	begin((GCConfig){.concurrent = true, .mark_stack = _i ? 4 : 0});
+	slot[0] = GC_AllocateArray(&refs_type, 20000, false);
+	for (unsigned i = 0; i < 20000; i++) {
+		put(&slot[0], i, tree(2));
+		if (i % 20 == 0)
+			slot[1] = bytes(100000 + i);
+	}
+	GC_GetGCMemoryInfo(&info);
+	ck_assert_int_gt(info.background, 2);
+	collect(2);
+	for (unsigned i = 0; i < 20000; i++)
+		ck_assert(is_tree(*element_of(slot[0], i), 2));
+	end();
+}
+END_TEST
+
 /* Younger generations are collected while the background marks, and nothing is lost. */
 START_TEST(foreground)
 {
@@ -313,7 +302,8 @@ START_TEST(foreground)
 		GC_GetGCMemoryInfo(&info);
 	} while (!info.foreground && ++tries < 200);
 	ck_assert_int_gt(info.foreground, 0);
-	collect(2);
+	collect(2); /* waits for the one in the background */
+	GC_GetGCMemoryInfo(&info);
 	ck_assert(is_tree(slot[0], 14));
 	ck_assert(is_tree(slot[2], 4));
 	ck_assert_int_gt(info.background, 0);
@@ -366,6 +356,7 @@ Suite *clrgc_life_suite(void)
 	tcase_add_loop_test(t, threads, 0, 2);
 	tcase_add_loop_test(t, random_graph, 0, 4);
 	tcase_add_loop_test(t, random_graph_concurrent, 0, 2);
+	tcase_add_loop_test(t, background_by_budget, 0, 2);
 	tcase_add_test(t, foreground);
 	tcase_add_loop_test(t, random_graphs_at_once, 0, 2);
 	suite_add_tcase(s, t);

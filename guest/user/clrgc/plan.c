@@ -106,11 +106,14 @@ static bool fits(const struct plan *p, size_t size, const struct region *source)
 	case OWN:
 		if (pin_here(p))
 			return leaves_hole(p, size, block_of(pin_here(p)));
-		return p->region == source || size <= (size_t)(p->region->committed - p->at);
-	default: /* behind the last object */
-		return size <= (size_t)(p->region->end - p->at) &&
-		       region_commit(p->region, p->at + size);
+		if (p->region == source)
+			return true;
+		break;
+	default:
+		break;
 	}
+	/* Up to the region's end; pages behind its last object may have been given back. */
+	return size <= (size_t)(p->region->end - p->at) && region_commit(p->region, p->at + size);
 }
 
 static void leave(struct plan *p)

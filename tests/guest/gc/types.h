@@ -28,6 +28,12 @@ static inline void **element_of(void *array, size_t i)
 	return (void **)array + 2 + i;
 }
 
+/* The array by its slot: making the value may have moved it. */
+static inline void put(void **array, size_t i, void *value)
+{
+	GC_WriteBarrier(element_of(*array, i), value);
+}
+
 static inline void collect(int generation)
 {
 	GC_Collect(generation, GCCollectionMode_Forced, true, false);
