@@ -51,10 +51,11 @@ static void on_fault(int number, siginfo_t *info, void *context)
 	uint8_t *page = r ? page_of(r, info->si_addr) : NULL;
 
 	(void)context;
-	if (!page || !(*page & UNWRITTEN)) {
+	if (!page || !r->watched || !(*page & COMMITTED)) {
 		signal(number, SIG_DFL); /* again, and for good */
 		return;
 	}
+	/* Another thread may have come here first. */
 	*page &= (uint8_t)~UNWRITTEN;
 	mprotect((void *)((uintptr_t)info->si_addr & ~(uintptr_t)(GCP_PAGE - 1)), GCP_PAGE,
 		 PROT_READ | PROT_WRITE);

@@ -257,6 +257,20 @@ START_TEST(full_mark_stack)
 }
 END_TEST
 
+/* What gets old is charged to the older generations, so that they are collected in their turn. */
+START_TEST(budgets)
+{
+	begin((GCConfig){0});
+	slot[0] = GC_AllocateArray(&refs_type, 200000, false);
+	for (unsigned i = 0; i < 200000; i++)
+		put(&slot[0], i, node(NULL, NULL, i));
+	ck_assert_int_gt(GC_CollectionCount(2), 0);
+	ck_assert_int_gt(GC_CollectionCount(1), GC_CollectionCount(2));
+	ck_assert_int_gt(GC_CollectionCount(0), GC_CollectionCount(1));
+	end();
+}
+END_TEST
+
 START_TEST(pressure_and_modes)
 {
 	begin((GCConfig){0});
@@ -294,6 +308,7 @@ Suite *clrgc_suite(void)
 	tcase_add_test(t, pinned_frame);
 	tcase_add_test(t, large_objects);
 	tcase_add_test(t, full_mark_stack);
+	tcase_add_test(t, budgets);
 	tcase_add_test(t, pressure_and_modes);
 	suite_add_tcase(s, t);
 	return s;

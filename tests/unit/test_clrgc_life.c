@@ -95,6 +95,9 @@ START_TEST(resurrection)
 	slot[0] = make(&riser, 5);
 	slot[1] = make(&ordinary, 6);
 	GC_WriteBarrier((void **)&((struct node *)slot[0])->left, slot[1]);
+	slot[1] = make(&ordinary, 7);
+	GC_SuppressFinalize(slot[1]);
+	GC_WriteBarrier((void **)&((struct node *)slot[0])->right, slot[1]);
 	slot[1] = NULL;
 	slot[0] = NULL;
 	collect(0);
@@ -107,11 +110,13 @@ START_TEST(resurrection)
 	GCHandle_set_Target(risen, NULL);
 	/* not registered any more: dies silently; registered again: once more */
 	ck_assert_int_eq(GC_ReRegisterForFinalize(((struct node *)slot[0])->left), GC_OK);
+	/* the same for one whose finalizer was suppressed when it died */
+	ck_assert_int_eq(GC_ReRegisterForFinalize(((struct node *)slot[0])->right), GC_OK);
 	slot[0] = NULL;
 	collect(2);
 	GC_WaitForPendingFinalizers();
-	ck_assert_uint_eq(ran, 3);
-	ck_assert_uint_eq(order[2], 6);
+	ck_assert_uint_eq(ran, 4);
+	ck_assert_uint_eq(order[2] + order[3], 6 + 7);
 	end();
 }
 END_TEST
@@ -282,6 +287,82 @@ START_TEST(background_by_budget)
 }
 END_TEST
 
+static void wait_background(int64_t until)
+{
+	GCMemoryInfo info;
+
+	do {
+		GC_SafePoint();
+		GC_GetGCMemoryInfo(&info);
+	} while (info.background < until);
+}
+
+/* What is moved from place to place just when the background mark begins is not missed. */
+START_TEST(moved_meanwhile)
+{
+	GCHandle *handle;
+	struct node *n;
+
+	begin((GCConfig){.concurrent = true});
+	handle = GCHandle_Alloc(NULL, GCHandleType_Normal);
+	slot[0] = tree(15);
+	slot[1] = GC_AllocateArray(&refs_type, 20000, false);
+	collect(1);
+	collect(1);
+	for (unsigned i = 0; i < 9; i++) {
+		GC_Collect(2, GCCollectionMode_Default, false, false);
+		n = slot[0];
+		if (i % 3 == 0)
+			slot[2] = n->right; /* to a frame */
+		else if (i % 3 == 1)
+			GCHandle_set_Target(handle, n->right);
+		else
+			GC_WriteBarrier(element_of(slot[1], i * 1000), n->right);
+		GC_WriteBarrier((void **)&n->right, NULL);
+		slot[3] = n->left;
+		wait_background(i + 1);
+		ck_assert_ptr_null(GC_VerifyHeap());
+		n = slot[0];
+		slot[4] = i % 3 == 0   ? slot[2]
+			  : i % 3 == 1 ? GCHandle_get_Target(handle)
+				       : *element_of(slot[1], i * 1000);
+		ck_assert(is_tree(slot[4], 14));
+		GC_WriteBarrier((void **)&n->right, slot[4]);
+		slot[2] = slot[3] = slot[4] = NULL;
+		GCHandle_set_Target(handle, NULL);
+		put(&slot[1], i * 1000, NULL);
+	}
+	end();
+}
+END_TEST
+
+static void *allocate_a_little(void *argument)
+{
+	(void)argument;
+	GCThread_Attach();
+	GC_Alloc(&node_type);
+	GCThread_Detach();
+	return NULL;
+}
+
+/* A thread that ends leaves its chunk so that the heap can be walked. */
+START_TEST(detached)
+{
+	pthread_t thread;
+
+	begin((GCConfig){0});
+	for (unsigned i = 0; i < 3; i++) {
+		GCThread_EnterPreemptive();
+		pthread_create(&thread, NULL, allocate_a_little, NULL);
+		pthread_join(thread, NULL);
+		GCThread_LeavePreemptive();
+		slot[i] = make(&node_type, i);
+	}
+	ck_assert_ptr_null(GC_VerifyHeap());
+	end();
+}
+END_TEST
+
 /* Younger generations are collected while the background marks, and nothing is lost. */
 START_TEST(foreground)
 {
@@ -357,6 +438,8 @@ Suite *clrgc_life_suite(void)
 	tcase_add_loop_test(t, random_graph, 0, 4);
 	tcase_add_loop_test(t, random_graph_concurrent, 0, 2);
 	tcase_add_loop_test(t, background_by_budget, 0, 2);
+	tcase_add_test(t, moved_meanwhile);
+	tcase_add_test(t, detached);
 	tcase_add_test(t, foreground);
 	tcase_add_loop_test(t, random_graphs_at_once, 0, 2);
 	suite_add_tcase(s, t);

@@ -214,12 +214,17 @@ START_TEST(mark_stack_grows)
 {
 	size_t before;
 
-	begin((GCConfig){.gen0_size = (size_t)8 << 20});
+	begin((GCConfig){.gen0_size = (size_t)8 << 20, .concurrent = _i == 1});
 	slot[0] = GC_AllocateArray(&refs_type, 30000, false);
 	for (unsigned i = 0; i < 30000; i++)
 		put(&slot[0], i, make(&node_type, i));
+	collect(1);
+	collect(1);
 	before = beside_objects();
-	collect(2);
+	GC_Collect(2, GCCollectionMode_Default, false, false);
+	if (!_i)
+		collect(2);
+	GC_VerifyHeap(); /* waits for the background */
 	ck_assert_uint_lt(beside_objects(), before + (128 << 10));
 	for (unsigned i = 0; i < 30000; i++)
 		ck_assert_uint_eq((*(struct node **)element_of(slot[0], i))->value, i);
@@ -266,7 +271,7 @@ Suite *clrgc_memory_suite(void)
 	tcase_add_test(t, no_memory_beside_pins);
 	tcase_add_test(t, no_memory_to_finalize);
 	tcase_add_test(t, no_address_space);
-	tcase_add_test(t, mark_stack_grows);
+	tcase_add_loop_test(t, mark_stack_grows, 0, 2);
 	tcase_add_test(t, no_gc_region);
 	suite_add_tcase(s, t);
 	return s;

@@ -146,8 +146,6 @@ static struct object *cut_zeroed(unsigned g, size_t size)
 	heap.gen[g].left -= (int64_t)size;
 	if (heap.in_no_gc)
 		heap.no_gc_left -= (int64_t)size;
-	if (heap.background)
-		set_flags(o, H_BACKGROUND);
 	return o;
 }
 

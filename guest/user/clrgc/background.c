@@ -8,14 +8,13 @@
  * references of marked objects looked at again. Then handles and finalization as in any collection,
  * and a sweep; nothing moves.
  *
- * An object that is made large or pinned meanwhile is marked from the start; what is made in
- * generation 0 is covered by the second step of finish. A reference that a thread takes out of an
- * object before the marking has seen it lies in a frame, a young object, or on a written page.
+ * A reference that a thread stores meanwhile, or takes out of an object before the marking has seen
+ * it, lies in a frame, a handle, a young object, or on a written page: so finish finds its object,
+ * wherever that was made or has come to since.
  *
  * Generations 0 and 1 may be collected in between, in the foreground: the marking stops for that
- * like any other thread. What they promote to generation 2 comes there marked (compact.c), on pages
- * that are written thereby, so that finish looks at its references. Full collections wait for the
- * end.
+ * like any other thread, and what was moved is referred to from pages that are written thereby.
+ * Full collections wait for the end.
  *
  * Lock: heap_lock for heap.background; the mark stack belongs to who runs this collection.
  */

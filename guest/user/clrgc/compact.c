@@ -17,19 +17,11 @@ static void list_hole(struct region *r, uint8_t *block, size_t bytes)
 	free_list_add(&heap.gen[r->plan_generation].free, o);
 }
 
-/* The flags that an object has afterwards. What becomes old while the background marks is reached.
- */
-static uint64_t flags_after(uint64_t flags, const struct region *to)
-{
-	return (flags & H_SUPPRESS) |
-	       (heap.background && to->plan_generation >= GEN2 ? H_BACKGROUND : 0);
-}
-
 static void settle(struct region *r, struct object *o, uint64_t flags)
 {
 	uint8_t *hole = (uint8_t *)(uintptr_t)(flags >> H_SHIFT);
 
-	set_flags(o, flags_after(flags, r));
+	set_flags(o, flags & H_SUPPRESS);
 	brick_set(o);
 	if (flags & H_PIN && hole)
 		list_hole(r, hole, (size_t)(block_of(o) - hole));
@@ -39,7 +31,7 @@ static void move(struct object *o, uint64_t flags)
 {
 	struct object *to = (struct object *)(uintptr_t)(flags >> H_SHIFT);
 
-	set_flags(o, flags_after(flags, region_of(to)));
+	set_flags(o, flags & H_SUPPRESS);
 	memmove(block_of(to), block_of(o), size_of(o));
 	brick_set(to);
 }

@@ -78,7 +78,7 @@ struct object {
 #define H_MARK	     1ull /* reached; only while a collection runs */
 #define H_PIN	     2ull /* stays where it is; only while a collection runs */
 #define H_SUPPRESS   4ull /* its finalizer is not to run */
-#define H_BACKGROUND 8ull /* reached by the background mark, or made while it runs */
+#define H_BACKGROUND 8ull /* reached by the background mark */
 #define H_FLAGS	     0xffffull
 #define H_SHIFT	     16u
 

@@ -13,6 +13,8 @@
 
 #define COMMIT_STEP KB(128)
 
+/* A region is free only after a collection that left no object in it, and so no brick. */
+
 /* In unit_generation: 0 is a free unit, else the generation and one, or: */
 #define UNIT_KEPT (GENERATIONS + 1)
 
@@ -128,7 +130,6 @@ static void begin(struct region *r, unsigned generation)
 	r->survived = r->pinned = 0;
 	region_set_generation(r, generation);
 	cards_clear(r);
-	bricks_clear(r);
 }
 
 struct region *region_new(unsigned generation, size_t bytes)
@@ -193,7 +194,6 @@ static void decommit_from(struct region *r, uint8_t *from)
 
 static void give_back(struct region *r)
 {
-	bricks_clear(r);
 	decommit_from(r, r->start);
 	own_units(r, unit_of(r->start), units_of(r), 0);
 	while (heap.low_unit && !heap.unit_generation[heap.low_unit - 1])
