@@ -64,7 +64,7 @@ static void given_back(void)
 	CHECK_EQ(about(inside).State, MEM_RESERVE);
 	CHECK(commit_charge() < before + (1 << 20));
 
-	/* behind the last object of an old region */
+	/* what dead small objects have left, once no empty region is kept for later */
 	slot[1] = GC_AllocateArray(&refs_type, 300, true);
 	for (int i = 0; i < 300; i++)
 		put(&slot[1], i, GC_AllocateArray(&bytes_type, 10000, false));
@@ -75,9 +75,11 @@ static void given_back(void)
 	CHECK_EQ(about(inside).State, MEM_COMMIT);
 	for (int i = 100; i < 300; i++)
 		*element_of(slot[1], i) = NULL;
-	collect_compacting(2);
+	before = commit_charge();
+	CHECK_EQ(GC_Collect(2, GCCollectionMode_Aggressive, true, true), GC_OK);
 	CHECK_EQ(about(inside).State, MEM_RESERVE);
 	CHECK_EQ(about(*element_of(slot[1], 99)).State, MEM_COMMIT);
+	CHECK(commit_charge() < before - (1 << 20));
 	slot[1] = NULL;
 }
 
