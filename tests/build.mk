@@ -3,7 +3,7 @@
 # --- Native tests: one program a suite, built with ASan and UBSan -------------------------------
 # To add one: its name here, and CHECK_name_SRCS below (tests/unit/test_name.c has
 # `Suite *name_suite(void)`; also name what it tests). Optional: CHECK_name_CFLAGS, CHECK_name_LIBS.
-CHECK_SUITES := pagefile vadtree pfslots xpress pe ob io virtqueue ept protect tables module vmm_queue vmm_elf vmm_pci vmm_p9 vmm_devices host
+CHECK_SUITES := pagefile vadtree pfslots xpress pe ob io virtqueue ept protect tables module clrgc clrgc_life clrgc_memory vmm_queue vmm_elf vmm_pci vmm_p9 vmm_devices host
 
 CHECK_pagefile_SRCS := tests/unit/test_pagefile.c $(PAGEFILE_SRCS)
 CHECK_pagefile_LIBS := $(PAGEFILE_LIBS)
@@ -24,6 +24,10 @@ CHECK_protect_LIBS := $(EPT_LIBS)
 CHECK_tables_SRCS := tests/unit/test_tables.c $(EPT_SRCS)
 CHECK_tables_LIBS := $(EPT_LIBS)
 CHECK_module_SRCS := tests/unit/test_module.c ept/module.c
+CLRGC_NATIVE := $(patsubst %,guest/user/clrgc/%.c,$(filter-out platform,$(CLRGC_C))) tests/unit/clrgc_platform.c
+CHECK_clrgc_SRCS := tests/unit/test_clrgc.c $(CLRGC_NATIVE)
+CHECK_clrgc_life_SRCS := tests/unit/test_clrgc_life.c $(CLRGC_NATIVE)
+CHECK_clrgc_memory_SRCS := tests/unit/test_clrgc_memory.c $(CLRGC_NATIVE)
 CHECK_vmm_queue_SRCS := tests/unit/test_vmm_queue.c vmm/virtqueue.c $(EPT_SRCS)
 CHECK_vmm_queue_LIBS := $(EPT_LIBS)
 CHECK_vmm_elf_SRCS := tests/unit/test_vmm_elf.c vmm/elf.c
@@ -79,6 +83,11 @@ $(foreach test,$(GUEST_PROC),$(eval GUEST_LIBS_$(test) := -lntdll -lpsapi))
 GUEST_SECT := proc_views sect_create sect_views sect_files mapped sharing seeds proc_returns known_dlls rerun
 GUEST_C += $(GUEST_SECT)
 $(foreach test,$(GUEST_SECT),$(eval GUEST_LIBS_$(test) := -lntdll -lpsapi))
+# The managed heap (clrgc.dll):
+GUEST_GC := gc_generations gc_memory gc_stress gc_fuzz
+GUEST_C += $(GUEST_GC)
+$(foreach test,$(GUEST_GC),$(eval GUEST_LIBS_$(test) := $(CLRGC_OBJ)/libclrgc.a -lpsapi))
+$(GUEST_GC:%=$(B)/tests/guest/%.exe): $(CLRGC_OBJ)/libclrgc.a
 # The C library (in a folder of their own: crt/stdio.exe):
 GUEST_CRT := env exit jump lowio math memory printf process scanf sort stdio streamfuzz string strto thread time
 GUEST_C += $(GUEST_CRT:%=crt/%)
