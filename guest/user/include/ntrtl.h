@@ -317,4 +317,19 @@ NTRTL ULONG NTAPI EtwEventUnregister(ULONGLONG);
 NTRTL BOOLEAN NTAPI EtwEventEnabled(ULONGLONG, PVOID);
 NTRTL ULONG NTAPI EtwEventWrite(ULONGLONG, PVOID, ULONG, PVOID);
 
+/* ---- debuggers (ntdll/dbgui.c) ---- */
+NTAPI_DECL NTSTATUS NTAPI DbgUiConnectToDbg(void);
+NTAPI_DECL HANDLE NTAPI DbgUiGetThreadDebugObject(void);
+NTAPI_DECL VOID NTAPI DbgUiSetThreadDebugObject(HANDLE h);
+NTAPI_DECL NTSTATUS NTAPI DbgUiWaitStateChange(DBGUI_WAIT_STATE_CHANGE *s, PLARGE_INTEGER timeout);
+NTAPI_DECL NTSTATUS NTAPI DbgUiContinue(PCLIENT_ID id, NTSTATUS answer);
+NTAPI_DECL NTSTATUS NTAPI DbgUiStopDebugging(HANDLE process);
+NTAPI_DECL NTSTATUS NTAPI DbgUiDebugActiveProcess(HANDLE process);
+NTAPI_DECL NTSTATUS NTAPI DbgUiIssueRemoteBreakin(HANDLE process);
+NTAPI_DECL VOID NTAPI DbgUiRemoteBreakin(PVOID unused);
+NTAPI_DECL NTSTATUS NTAPI DbgUiConvertStateChangeStructure(DBGUI_WAIT_STATE_CHANGE *s,
+							   LPDEBUG_EVENT event);
+NTAPI_DECL NTSTATUS NTAPI DbgUiConvertStateChangeStructureEx(DBGUI_WAIT_STATE_CHANGE *s,
+							     LPDEBUG_EVENT event);
+
 #endif
