@@ -45,6 +45,7 @@ typedef struct KTHREAD {
 	KTIMER wait_timer;
 	struct list mutants; /* owned */
 	u32 suspend_count;
+	bool frozen;	       /* by its process's debugger */
 	KEVENT resume;	       /* signalled while not suspended */
 	struct list user_apcs; /* struct apc; D */
 	u64 address_wait;      /* key of NtWaitForAlertByThreadId, 0 when not waiting */
@@ -53,7 +54,8 @@ typedef struct KTHREAD {
 	u64 kernel_time, user_time, switched_in; /* 100 ns */
 	bool ticked_in_kernel;			 /* where the last clock tick found it */
 	u32 switches;
-	u64 affinity; /* bit a CPU it may run on; D */
+	u64 affinity;	     /* bit a CPU it may run on; D */
+	u64 dr[4], dr6, dr7; /* debug registers: debugreg.c */
 	const char *name;
 } KTHREAD;
 
@@ -91,6 +93,11 @@ void ke_init_fpu(void);
 void ke_fpu_save(void *area);
 void ke_fpu_restore(const void *area);
 void ke_fpu_init_area(void *area);
+
+/* debugreg.c */
+void ke_load_debug(const KTHREAD *t); /* => interrupts off, or DISPATCH; t is about to run here */
+u64 ke_take_dr6(void);		      /* what the last #DB was for. => interrupts off */
+void ke_set_debug(KTHREAD *t, const u64 dr[6]); /* DR0-3, DR6, DR7, made harmless */
 
 /* wait.c */
 void ke_signal(struct dispatcher *d);			  /* => D held; object became signalled */

@@ -11,7 +11,7 @@ DLLTOOL := x86_64-w64-mingw32-dlltool
 USER_STRIP := x86_64-w64-mingw32-strip
 
 NTDLL_OBJ := $(B)/obj/guest/user/ntdll
-NTDLL_C := bitmap crtmem crtnum crtprintf crtstr env except guard functable heap heapback heaplfh heapwalk \
+NTDLL_C := bitmap crtmem crtnum crtprintf crtstr dbgui env except guard functable heap heapback heaplfh heapwalk \
 	ldrapi ldrimport ldrinit ldrmap ldrpe ldrtls locks misc nlscase nlscp path rtlstr status time \
 	tls unwind unwindex userstack utf8 vectored waitaddr
 NTDLL_S := excasm guardasm stubs
