@@ -111,7 +111,8 @@ extern KDPC ke_wait_timeout; /* marks a KTIMER as the time limit of a thread's w
 void ke_init_time(void);
 void ke_timer_interrupt(void);
 void ke_arm_cpu_timer(void);
-u64 ke_time_now(void); /* interrupt time, 100 ns, from the TSC */
+u64 ke_clock_time(void); /* system time at the last clock tick, 100 ns */
+u64 ke_time_now(void);	 /* interrupt time, 100 ns, from the TSC */
 extern u64 ke_tsc_hz, ke_tsc_base, ke_entry_tsc;
 
 /* kuser.c */

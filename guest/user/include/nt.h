@@ -135,6 +135,7 @@ typedef enum _SECTION_INHERIT { ViewShare = 1, ViewUnmap = 2 } SECTION_INHERIT;
 
 /* KUSER_SHARED_DATA, read-only in every process (docs/user-kernel.md). */
 #define KUSER_BASE	       0x7ffe0000ull
+#define KUSER_TICK_MULTIPLIER  0x004
 #define KUSER_INTERRUPT_TIME   0x008
 #define KUSER_SYSTEM_TIME      0x014
 #define KUSER_TIMEZONE_BIAS    0x020

@@ -258,6 +258,7 @@ NTRTL NTSTATUS NTAPI RtlExpandEnvironmentStrings_U(PWSTR, PCUNICODE_STRING, PUNI
 /* Time */
 NTRTL LONGLONG NTAPI NtmmSystemTime(void);
 NTRTL LONGLONG NTAPI NtmmInterruptTime(void);
+NTRTL ULONG64 NTAPI NtmmTickCount(void);
 NTRTL LONGLONG NTAPI NtmmCoarseSystemTime(void);
 NTRTL LONGLONG NTAPI NtmmCoarseInterruptTime(void);
 NTRTL BOOL NTAPI RtlQueryPerformanceCounter(PLARGE_INTEGER);

@@ -76,6 +76,18 @@ static inline PVOID packet_context(LPOVERLAPPED ov)
 /* Waits for a request on an asynchronous handle that was made without an OVERLAPPED. */
 NTSTATUS settle(HANDLE h, NTSTATUS status, PIO_STATUS_BLOCK iosb);
 
+/* ---- modlist.c ---- */
+
+struct module_note {
+	PVOID base, entry;
+	ULONG size;
+	WCHAR name[MAX_PATH], path[MAX_PATH * 2];
+};
+/* TRUE ends the walk. */
+typedef BOOL module_visit(const struct module_note *m, PVOID context);
+/* FALSE: the process cannot be read, and the last error says why. */
+BOOL walk_modules(HANDLE process, module_visit *visit, PVOID context);
+
 /* ---- dlldir.c ---- */
 
 /* The folders one LoadLibraryEx looks in, of the heap; NULL: the loader's own order. FALSE: the
