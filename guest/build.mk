@@ -5,7 +5,7 @@ include guest/io/build.mk
 GUEST_SRCS := \
 	guest/ke/init.c guest/ke/smp.c guest/ke/trap.c guest/ke/syscall.c guest/ke/sched.c \
 	guest/ke/wait.c guest/ke/lock.c guest/ke/dpc.c guest/ke/time.c guest/ke/apic.c \
-	guest/ke/fpu.c guest/ke/aslr.c guest/ke/runblock.c guest/ke/print.c guest/ke/bugcheck.c \
+	guest/ke/fpu.c guest/ke/debugreg.c guest/ke/aslr.c guest/ke/runblock.c guest/ke/print.c guest/ke/bugcheck.c \
 	guest/ke/string.c guest/ke/kuser.c guest/ke/kdp.c guest/ke/guard.c guest/ex/pool.c \
 	guest/ex/securepool.c guest/ex/protection.c guest/ex/driver.c \
 	guest/mm/mminit.c guest/mm/pfn.c guest/mm/contig.c guest/mm/syspte.c guest/mm/space.c guest/mm/hosted.c guest/mm/zerorun.c \
@@ -18,10 +18,10 @@ GUEST_SRCS := \
 	guest/mm/extended.c guest/mm/largepage.c guest/mm/nonpaged.c guest/mm/largesect.c guest/mm/wsquery.c guest/mm/awe.c \
 	guest/mm/lock.c guest/mm/readwrite.c guest/mm/watch.c guest/mm/reset.c \
 	guest/mm/setinfo.c guest/mm/wslimits.c guest/mm/sharing.c guest/mm/known.c \
-	guest/ps/process.c guest/ps/thread.c guest/ps/start.c guest/ps/except.c guest/ps/calls.c \
+	guest/ps/process.c guest/ps/thread.c guest/ps/suspend.c guest/ps/start.c guest/ps/except.c guest/ps/calls.c \
 	guest/ps/create.c guest/ps/info.c guest/ps/psinfo.c guest/ps/pssetinfo.c guest/ps/threadinfo.c \
-	guest/ps/mitigation.c guest/ps/job.c guest/ps/jobinfo.c guest/ps/jobtime.c \
-	guest/mm/usage.c guest/ps/cpucalls.c guest/ex/harderror.c \
+	guest/ps/mitigation.c guest/ps/job.c guest/ps/jobinfo.c guest/ps/jobtime.c guest/ps/debug.c guest/ps/debugcalls.c \
+	guest/mm/usage.c guest/mm/images.c guest/ps/cpucalls.c guest/ex/harderror.c \
 	$(GUEST_OB_SRCS) $(GUEST_IO_SRCS)
 GUEST_ASM := guest/ke/boot.S guest/ke/trap.S guest/ke/guard.S guest/ex/vulnerable.S
 

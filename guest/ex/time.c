@@ -12,9 +12,10 @@
 #define COARSEST 156250u
 #define FINEST	 5000u
 
+/* As of the last clock tick, as KUSER_SHARED_DATA has it. */
 NTSYSCALL NTSTATUS NtQuerySystemTime(s64 *time)
 {
-	s64 now = (s64)KeQuerySystemTime();
+	s64 now = (s64)ke_clock_time();
 
 	return copy_to_user(time, &now, sizeof(now));
 }
@@ -60,5 +61,6 @@ NTSYSCALL NTSTATUS NtSetTimerResolution(u32 desired, u8 request, u32 *current)
 	if (!__atomic_exchange_n(&set, request, __ATOMIC_RELAXED) && !request)
 		s = STATUS_TIMER_RESOLUTION_NOT_SET;
 	__atomic_store_n(&wanted, now, __ATOMIC_RELAXED);
-	return ex_store_u32(current, now, s);
+	ex_store_u32(current, now, STATUS_SUCCESS);
+	return s;
 }

@@ -82,6 +82,10 @@ NTSYSCALL NTSTATUS NtWaitForMultipleObjects(u32 count, const HANDLE *user_handle
 	if (NT_SUCCESS(s))
 		s = copy_from_user(handle, user_handles, count * sizeof(HANDLE));
 	while (NT_SUCCESS(s) && n < count) {
+		if ((s64)handle[n] < 0) { /* a pseudo handle; of a single wait it may be one */
+			s = STATUS_INVALID_HANDLE;
+			break;
+		}
 		s = waitable(handle[n], &object[n], &dispatcher[n]);
 		if (NT_SUCCESS(s))
 			n++;

@@ -64,7 +64,7 @@ static NTSTATUS transceive(struct control *c)
 
 	if (!c->f->pipe)
 		return STATUS_INVALID_DEVICE_REQUEST;
-	s = pipe_write(c->f, c->in, c->in_bytes, 0, &done);
+	s = pipe_write_all(c->f, c->in, c->in_bytes, &done);
 	if (s != STATUS_SUCCESS)
 		return s;
 	s = pipe_read(c->f, c->out, c->out_bytes, 0, &done);

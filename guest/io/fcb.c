@@ -5,7 +5,9 @@
  * needs more (write after read) walks a second one. They stay until the fcb goes, so that a mapped
  * file can be paged after its handles are closed.
  */
+#include "guest/io/completion.h"
 #include "guest/io/fs.h"
+#include "guest/io/completion.h"
 #include "guest/io/pending.h"
 
 #define BUCKETS 64
@@ -34,6 +36,7 @@ void fs_init(void)
 	mutex_init(&fs_lock);
 	pipe_init();
 	pending_init();
+	completion_init();
 	for (u32 i = 0; i < BUCKETS; i++)
 		list_init(&table[i]);
 	for (char letter = 'A'; letter <= 'Z'; letter++)

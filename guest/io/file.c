@@ -5,6 +5,7 @@
  * and NUL to devices.c, pipes to pipe.c. Cleanup happens when the last handle is closed, or, for a
  * file object that never had one, when its last reference goes.
  */
+#include "guest/io/completion.h"
 #include "guest/io/pipe.h"
 
 static void file_cleanup(struct FILE_OBJECT *f)
@@ -32,8 +33,28 @@ static void file_destroy(void *object)
 		dir_scan_free(f);
 	if (f->ops->destroy)
 		f->ops->destroy(f);
+	completion_forget(f);
 	if (f->path)
 		ExFreePool(f->path);
+}
+
+/* What NtQueryObject tells: of disk files only. */
+static NTSTATUS file_query_name(void *object, u16 *out, u32 *chars)
+{
+	struct FILE_OBJECT *f = object;
+	u32 room = *chars;
+	u16 *name;
+	NTSTATUS s;
+
+	*chars = 0;
+	if (!f->fcb)
+		return STATUS_SUCCESS;
+	s = IoQueryFileName(f, &name, chars);
+	if (s != STATUS_SUCCESS)
+		return s;
+	memcpy(out, name, MIN(room, *chars) * sizeof *name);
+	ExFreePool(name);
+	return s;
 }
 
 const struct object_type IoFileType = {
@@ -47,6 +68,7 @@ const struct object_type IoFileType = {
     .all_access = FILE_ALL_ACCESS,
     .close = file_close,
     .destroy = file_destroy,
+    .query_name = file_query_name,
 };
 
 #define MODE_OPTIONS (FILE_WRITE_THROUGH | FILE_NO_INTERMEDIATE_BUFFERING | FILE_SYNCHRONOUS | 0x4u)

@@ -58,8 +58,11 @@ typedef struct {
 	u64 information;
 } IO_STATUS_BLOCK;
 
+struct ETHREAD;
 struct FILE_OBJECT;
 struct pipe_instance;
+struct io_completion;
+struct completion_packet;
 
 /* What a file object is made of. NULL entry: STATUS_INVALID_DEVICE_REQUEST. */
 struct file_ops {
@@ -116,8 +119,11 @@ struct FILE_OBJECT {
 	u8 pipe_side;
 	u32 connection;
 	struct mutex lock;
-	u64 position;	       /* S when synchronous */
-	KEVENT event;	       /* set when a request ends */
+	u64 position;		    /* S when synchronous */
+	KEVENT event;		    /* set when a request ends */
+	struct io_completion *port; /* and port_key: completion.c */
+	u64 port_key;
+	volatile u8 skip;      /* FILE_SKIP_*; atomic */
 	struct dir_scan *scan; /* S */
 };
 
@@ -243,11 +249,12 @@ void dir_scan_free(struct FILE_OBJECT *f);
 /* ---- request.c: the frame of every system call on a file handle ---- */
 struct request {
 	struct FILE_OBJECT *f;
-	ACCESS_MASK access;    /* of the handle */
-	KEVENT *event;	       /* the caller's, or NULL */
-	u64 apc, apc_context;  /* user routine to be called at the end, or 0 */
-	IO_STATUS_BLOCK *iosb; /* user */
-	bool transfer;	       /* a read or write, for IO_COUNTERS */
+	ACCESS_MASK access;		  /* of the handle */
+	KEVENT *event;			  /* the caller's, or NULL */
+	u64 apc, apc_context;		  /* user routine to be called at the end, or 0 */
+	struct completion_packet *packet; /* or to be posted, or NULL */
+	IO_STATUS_BLOCK *iosb;		  /* user */
+	bool transfer;			  /* a read or write, for IO_COUNTERS */
 };
 /* Any one right of `any` will do (0: none needed). On failure there is nothing to end. */
 NTSTATUS request_begin(struct request *r, HANDLE h, ACCESS_MASK any, HANDLE event, void *user_iosb);
@@ -257,6 +264,9 @@ NTSTATUS request_begin_apc(struct request *r, HANDLE h, ACCESS_MASK any, HANDLE 
 /* Fills the IO_STATUS_BLOCK, sets the event and the file's own. Returns `s`, or the status of the
  * copy if that fails. */
 NTSTATUS request_end(struct request *r, NTSTATUS s, u64 information);
+/* The same for one that was pending: events, APC or packet, references; the IO_STATUS_BLOCK has
+ * been written. The requester is `t`. */
+void request_settle(struct request *r, struct ETHREAD *t, NTSTATUS s, u64 information);
 /* The object of an optional event handle, reset. *event NULL when the handle is 0. */
 NTSTATUS request_event(HANDLE h, KEVENT **event);
 

@@ -1,10 +1,12 @@
 /*
- * Requests on asynchronous pipe handles that have to wait: reads of an empty pipe, and listening.
- * The system call answers STATUS_PENDING; the request stays on one list. Whatever may let one end
- * (data, a client, an end that closes) pokes a system thread, which tries every request on the list
- * again and hands in what has ended: data and IO_STATUS_BLOCK into the requester's memory, then
- * event and APC. Cancelled are the requests of a thread that ends and of a file object that loses
- * its last handle. Lock: pending_lock (mutex; the list), before the instance's lock.
+ * Requests on asynchronous pipe handles that have to wait: reads of an empty pipe, writes to a full
+ * one (behind those that wait already), and listening. The system call answers STATUS_PENDING; the
+ * request stays on one list. Whatever may let one end (data, a client, an end that closes) pokes a
+ * system thread, which tries every request on the list again and hands in what has ended: data and
+ * IO_STATUS_BLOCK into the requester's memory, then event and APC or packet. Cancelled are the
+ * requests of a thread that ends, but for those told by a packet (they belong to the port), and of
+ * a file object that loses its last handle. Lock: pending_lock (mutex; the list), before the
+ * instance's lock.
  */
 #include "guest/io/pending.h"
 #include "guest/io/pipe.h"
@@ -20,8 +22,9 @@ struct pending {
 	enum pending_kind kind;
 	u64 user;
 	u32 bytes;
+	u32 connection;	 /* of the pipe when it began */
 	NTSTATUS status; /* of what has ended */
-	u8 *data;
+	u8 *data;	 /* read, or to be written; pool */
 	u32 done;
 };
 
@@ -37,9 +40,19 @@ void pending_poke(void)
 /* => pending_lock. True: it has ended. */
 static bool try_again(struct pending *q)
 {
-	q->status = q->kind == PENDING_LISTEN
-			? pipe_listen_state(q->r.f)
-			: pipe_read_ready(q->r.f, q->bytes, &q->data, &q->done);
+	struct FILE_OBJECT *f = q->r.f;
+
+	if (q->kind == PENDING_LISTEN) {
+		q->status = pipe_listen_state(f);
+	} else if (q->connection != f->pipe->connection) {
+		q->status = STATUS_PIPE_DISCONNECTED;
+		if (q->kind == PENDING_WRITE)
+			pipe_write_ended(f);
+	} else if (q->kind == PENDING_WRITE) {
+		q->status = pipe_write_ready(f, q->data, q->bytes, &q->done);
+	} else {
+		q->status = pipe_read_ready(f, q->bytes, &q->data, &q->done);
+	}
 	return q->status != STATUS_PENDING;
 }
 
@@ -49,21 +62,15 @@ static void hand_in(struct pending *q)
 	EPROCESS *p = q->thread->k.process;
 	IO_STATUS_BLOCK v = {(u32)q->status, q->done};
 
-	if (q->data) {
+	if (q->data && q->kind == PENDING_READ) {
 		if (MmWriteProcess(p, q->user, q->data, q->done))
 			v.status = (u32)(q->status = STATUS_ACCESS_VIOLATION);
-		ExFreePool(q->data);
 	}
 	MmWriteProcess(p, (u64)q->r.iosb, &v, sizeof v); /* gone: its owner's loss */
-	if (q->r.event) {
-		KeSetEvent((KEVENT *)((u8 *)q->r.event + ExEventType.dispatcher_offset));
-		ObDereferenceObject(q->r.event);
-	}
-	KeSetEvent(&q->r.f->event);
-	if (q->r.apc)
-		ps_queue_apc(q->thread, q->r.apc, q->r.apc_context, (u64)q->r.iosb, 0);
-	ObDereferenceObject(q->r.f);
+	request_settle(&q->r, q->thread, q->status, q->done);
 	ObDereferenceObject(q->thread);
+	if (q->data)
+		ExFreePool(q->data);
 	ExFreePool(q);
 }
 
@@ -109,10 +116,23 @@ void pending_init(void)
 NTSTATUS pending_add(struct request *r, enum pending_kind kind, void *user, u32 bytes)
 {
 	struct pending *q = ExAllocatePool(sizeof *q, TAG('P', 'e', 'n', 'd'));
+	NTSTATUS s = q ? STATUS_SUCCESS : STATUS_INSUFFICIENT_RESOURCES;
 
-	if (!q)
-		return request_end(r, STATUS_INSUFFICIENT_RESOURCES, 0);
+	if (q && kind == PENDING_WRITE) {
+		q->data = ExAllocatePool(bytes, TAG('P', 'e', 'n', 'w'));
+		s = q->data ? copy_from_user(q->data, user, bytes) : STATUS_INSUFFICIENT_RESOURCES;
+	}
+	if (s != STATUS_SUCCESS) {
+		if (q && q->data)
+			ExFreePool(q->data);
+		if (q)
+			ExFreePool(q);
+		if (kind == PENDING_WRITE)
+			pipe_write_ended(r->f);
+		return request_end(r, s, 0);
+	}
 	q->r = *r;
+	q->connection = r->f->pipe->connection;
 	q->thread = PsGetCurrentThread();
 	ObReferenceObject(q->thread);
 	q->kind = kind;
@@ -125,8 +145,8 @@ NTSTATUS pending_add(struct request *r, enum pending_kind kind, void *user, u32 
 	return STATUS_PENDING;
 }
 
-u32 pending_cancel(const struct FILE_OBJECT *f, const struct ETHREAD *thread,
-		   const IO_STATUS_BLOCK *iosb)
+static u32 cancel(const struct FILE_OBJECT *f, const struct ETHREAD *thread,
+		  const IO_STATUS_BLOCK *iosb, bool packets)
 {
 	struct list ended;
 	u32 n = 0;
@@ -138,9 +158,11 @@ u32 pending_cancel(const struct FILE_OBJECT *f, const struct ETHREAD *thread,
 
 		next = e->next;
 		if ((f && q->r.f != f) || (thread && q->thread != thread) ||
-		    (iosb && q->r.iosb != iosb))
+		    (iosb && q->r.iosb != iosb) || (q->r.packet && !packets))
 			continue;
 		q->status = STATUS_CANCELLED;
+		if (q->kind == PENDING_WRITE)
+			pipe_write_ended(q->r.f);
 		list_remove(e);
 		list_push_back(&ended, e);
 		n++;
@@ -150,7 +172,13 @@ u32 pending_cancel(const struct FILE_OBJECT *f, const struct ETHREAD *thread,
 	return n;
 }
 
+u32 pending_cancel(const struct FILE_OBJECT *f, const struct ETHREAD *thread,
+		   const IO_STATUS_BLOCK *iosb)
+{
+	return cancel(f, thread, iosb, true);
+}
+
 void IoCancelThread(struct ETHREAD *t)
 {
-	pending_cancel(NULL, t, NULL);
+	cancel(NULL, t, NULL, false);
 }

@@ -27,6 +27,7 @@ struct pipe_queue {
 	u32 quota;	    /* I */
 	KEVENT data;	    /* there is data, or will be none */
 	KEVENT room;	    /* something was read, or nobody will read */
+	u32 writers;	    /* Q; pending writes: what is written later waits behind them */
 };
 
 struct pipe {
@@ -85,9 +86,15 @@ void pipe_queue_clear(struct pipe_queue *q); /* => Q, or nobody else has it */
 void pipe_wake(struct pipe_instance *i);     /* everybody looks again; => Q */
 NTSTATUS pipe_read(struct FILE_OBJECT *f, void *user, u32 bytes, u64 offset, u32 *done);
 NTSTATUS pipe_write(struct FILE_OBJECT *f, const void *user, u32 bytes, u64 offset, u32 *done);
+/* The same, waiting for room whatever the handle is. */
+NTSTATUS pipe_write_all(struct FILE_OBJECT *f, const void *user, u32 bytes, u32 *done);
 /* For requests that wait (pending.c): STATUS_PENDING as long as they must. Data: in pool, *data
  * NULL when there is none. */
 NTSTATUS pipe_read_ready(struct FILE_OBJECT *f, u32 bytes, u8 **data, u32 *done);
+/* A write that waits: as much as fits of data[*done..]. When it ends otherwise: pipe_write_ended()
+ */
+NTSTATUS pipe_write_ready(struct FILE_OBJECT *f, const u8 *data, u32 bytes, u32 *done);
+void pipe_write_ended(struct FILE_OBJECT *f);
 NTSTATUS pipe_listen_state(struct FILE_OBJECT *f);
 NTSTATUS pipe_flush(struct FILE_OBJECT *f);
 NTSTATUS pipe_peek(struct FILE_OBJECT *f, void *out, u32 out_bytes, u64 *information);

@@ -96,6 +96,8 @@ static NTSTATUS take(struct FILE_OBJECT *f, struct pipe_queue *q, void *to, u32 
 		q->bytes -= part;
 		*done += part;
 		KeSetEvent(&q->room);
+		if (q->writers)
+			pending_poke();
 		if (c->consumed < c->bytes)
 			return by_message ? STATUS_BUFFER_OVERFLOW : STATUS_SUCCESS;
 		list_remove(&c->entry);
@@ -160,7 +162,8 @@ NTSTATUS pipe_read_ready(struct FILE_OBJECT *f, u32 bytes, u8 **data, u32 *done)
 }
 
 /* Appends to the queue; in a byte pipe to the last chunk if there is room. => Q */
-static NTSTATUS put(struct pipe_queue *q, bool messages, const void *user, u32 bytes)
+static NTSTATUS put(struct pipe_queue *q, bool messages, const void *from, u32 bytes,
+		    NTSTATUS (*copy)(void *to, const void *from, size_t bytes))
 {
 	struct pipe_chunk *c = NULL;
 	bool fresh = true;
@@ -178,7 +181,7 @@ static NTSTATUS put(struct pipe_queue *q, bool messages, const void *user, u32 b
 			return STATUS_INSUFFICIENT_RESOURCES;
 		c->room = room;
 	}
-	s = copy_from_user(c->data + c->bytes, user, bytes);
+	s = copy(c->data + c->bytes, from, bytes);
 	if (s != STATUS_SUCCESS) {
 		if (fresh)
 			ExFreePool(c);
@@ -203,14 +206,13 @@ static u32 fits(const struct pipe_queue *q, bool messages, u32 bytes)
 	return MIN(MIN(bytes, room), CHUNK_MOST);
 }
 
-NTSTATUS pipe_write(struct FILE_OBJECT *f, const void *user, u32 bytes, u64 offset, u32 *done)
+NTSTATUS pipe_write_all(struct FILE_OBJECT *f, const void *user, u32 bytes, u32 *done)
 {
 	struct pipe_instance *i = f->pipe;
 	struct pipe_queue *q = outgoing(f);
 	bool messages = i->pipe->messages;
 	NTSTATUS s = STATUS_SUCCESS;
 
-	(void)offset;
 	for (*done = 0; *done < bytes;) {
 		u32 part;
 
@@ -224,13 +226,75 @@ NTSTATUS pipe_write(struct FILE_OBJECT *f, const void *user, u32 bytes, u64 offs
 			continue;
 		}
 		if (s == STATUS_SUCCESS && part)
-			s = put(q, messages, (const u8 *)user + *done, part);
+			s = put(q, messages, (const u8 *)user + *done, part, copy_from_user);
 		mutex_unlock(&i->lock);
 		if (s != STATUS_SUCCESS || !part)
 			break;
 		*done += part;
 	}
 	return s;
+}
+
+/* Asynchronous: all of it now, or all of it by a pending request. */
+static NTSTATUS write_or_pend(struct FILE_OBJECT *f, const void *user, u32 bytes, u32 *done)
+{
+	struct pipe_instance *i = f->pipe;
+	struct pipe_queue *q = outgoing(f);
+	NTSTATUS s;
+	bool now;
+	u32 room;
+
+	*done = 0;
+	mutex_lock(&i->lock);
+	s = pipe_state(f);
+	room = q->bytes < q->quota ? q->quota - q->bytes : 0;
+	now = !q->writers && (bytes <= room || (i->pipe->messages && !q->bytes));
+	if (s == STATUS_SUCCESS && !now) {
+		q->writers++;
+		s = STATUS_PENDING;
+	} else if (s == STATUS_SUCCESS) {
+		s = put(q, i->pipe->messages, user, bytes, copy_from_user);
+		*done = s == STATUS_SUCCESS ? bytes : 0;
+	}
+	mutex_unlock(&i->lock);
+	return s;
+}
+
+NTSTATUS pipe_write(struct FILE_OBJECT *f, const void *user, u32 bytes, u64 offset, u32 *done)
+{
+	(void)offset;
+	return is_synchronous(f) || f->pipe->no_wait[f->pipe_side]
+		   ? pipe_write_all(f, user, bytes, done)
+		   : write_or_pend(f, user, bytes, done);
+}
+
+NTSTATUS pipe_write_ready(struct FILE_OBJECT *f, const u8 *data, u32 bytes, u32 *done)
+{
+	struct pipe_instance *i = f->pipe;
+	struct pipe_queue *q = outgoing(f);
+	NTSTATUS s;
+	u32 part;
+
+	mutex_lock(&i->lock);
+	s = pipe_state(f);
+	while (s == STATUS_SUCCESS && *done < bytes &&
+	       (part = fits(q, i->pipe->messages, bytes - *done))) {
+		s = put(q, i->pipe->messages, data + *done, part, copy_to_kernel);
+		*done += s == STATUS_SUCCESS ? part : 0;
+	}
+	if (s == STATUS_SUCCESS && *done < bytes)
+		s = STATUS_PENDING;
+	if (s != STATUS_PENDING)
+		q->writers--;
+	mutex_unlock(&i->lock);
+	return s;
+}
+
+void pipe_write_ended(struct FILE_OBJECT *f)
+{
+	mutex_lock(&f->pipe->lock);
+	outgoing(f)->writers--;
+	mutex_unlock(&f->pipe->lock);
 }
 
 /* Until the other end has read everything, or is gone. */

@@ -1,4 +1,5 @@
 /* NtSetInformationFile: one table of classes; renames are in rename.c. */
+#include "guest/io/completion.h"
 #include "guest/io/syscalls.h"
 #include "guest/io/pipe.h"
 
@@ -176,6 +177,22 @@ static NTSTATUS set_pipe(struct setting *s)
 	return STATUS_SUCCESS;
 }
 
+/* FILE_COMPLETION_INFORMATION: port, key */
+static NTSTATUS set_completion(struct setting *s)
+{
+	return completion_set(s->f, GET(s, 0, HANDLE), GET(s, 8, u64), false);
+}
+
+static NTSTATUS replace_completion(struct setting *s)
+{
+	return completion_set(s->f, GET(s, 0, HANDLE), GET(s, 8, u64), true);
+}
+
+static NTSTATUS set_completion_flags(struct setting *s)
+{
+	return completion_set_flags(s->f, GET(s, 0, u32));
+}
+
 static NTSTATUS set_link(struct setting *s)
 {
 	return with_name(s, GET(s, 0, u8), link_file);
@@ -196,6 +213,9 @@ static const struct {
     {19, 8, true, FILE_WRITE_DATA, set_allocation},
     {20, 8, true, FILE_WRITE_DATA, set_end_of_file},
     {23, 8, false, FILE_WRITE_DATA | FILE_WRITE_ATTRIBUTES, set_pipe},
+    {30, 16, false, 0, set_completion},
+    {41, 4, false, 0, set_completion_flags},
+    {61, 16, false, 0, replace_completion},
     {64, 4, true, DELETE_ACCESS, set_disposition_ex},
     {65, RENAME_FIXED + 2, true, DELETE_ACCESS, set_rename_ex},
 };

@@ -16,6 +16,12 @@ NTSYSCALL NTSTATUS NtReadFile(HANDLE h, HANDLE event, void *apc, void *apc_conte
 			      void *buffer, u32 bytes, s64 *offset, u32 *key);
 NTSYSCALL NTSTATUS NtWriteFile(HANDLE h, HANDLE event, void *apc, void *apc_context, void *iosb,
 			       const void *buffer, u32 bytes, s64 *offset, u32 *key);
+NTSYSCALL NTSTATUS NtReadFileScatter(HANDLE h, HANDLE event, void *apc, void *apc_context,
+				     void *iosb, const u64 *segments, u32 bytes, s64 *offset,
+				     u32 *key);
+NTSYSCALL NTSTATUS NtWriteFileGather(HANDLE h, HANDLE event, void *apc, void *apc_context,
+				     void *iosb, const u64 *segments, u32 bytes, s64 *offset,
+				     u32 *key);
 NTSYSCALL NTSTATUS NtFlushBuffersFile(HANDLE h, void *iosb);
 NTSYSCALL NTSTATUS NtLockFile(HANDLE h, HANDLE event, void *apc, void *apc_context, void *iosb,
 			      s64 *offset, s64 *bytes, u32 key, u8 fail_at_once, u8 exclusive);
@@ -44,5 +50,18 @@ NTSYSCALL NTSTATUS NtCreateNamedPipeFile(HANDLE *handle, u32 access, const void 
 					 u32 type, u32 read_mode, u32 completion_mode,
 					 u32 instances, u32 in_quota, u32 out_quota,
 					 const s64 *timeout);
+
+struct completion_entry;
+NTSYSCALL NTSTATUS NtCreateIoCompletion(HANDLE *handle, ACCESS_MASK access, const void *attributes,
+					u32 threads);
+NTSYSCALL NTSTATUS NtOpenIoCompletion(HANDLE *handle, ACCESS_MASK access, const void *attributes);
+NTSYSCALL NTSTATUS NtQueryIoCompletion(HANDLE h, u32 class, void *buffer, u32 length,
+				       u32 *returned);
+NTSYSCALL NTSTATUS NtSetIoCompletion(HANDLE h, u64 key, u64 context, NTSTATUS status,
+				     u64 information);
+NTSYSCALL NTSTATUS NtRemoveIoCompletion(HANDLE h, u64 *key, u64 *context, IO_STATUS_BLOCK *iosb,
+					const s64 *timeout);
+NTSYSCALL NTSTATUS NtRemoveIoCompletionEx(HANDLE h, struct completion_entry *entries, u32 count,
+					  u32 *removed, const s64 *timeout, u8 alertable);
 
 #endif

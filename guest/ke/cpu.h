@@ -138,6 +138,7 @@ typedef struct KPCR {
 	u64 quantum_end;	    /* interrupt time */
 	u64 timer_at;		    /* interrupt time the LAPIC timer is set for; 0: not */
 	u32 eoi_skippable;	    /* bit 0: the hypervisor wants no EOI for this interrupt */
+	u64 breakpoints;	    /* enabled in DR7 */
 	u64 halted_at;		    /* TSC when it stopped for want of work; 0: it is at work */
 	u64 idle_ticks;		    /* TSC ticks it has been so */
 	volatile u32 flush_request; /* 1 while a shootdown waits for this CPU */

@@ -203,6 +203,7 @@ static void load_context(KPCR *cpu, KTHREAD *prev, KTHREAD *next)
 		ke_fpu_restore(next->fpu);
 		wrmsr(MSR_KERNEL_GS_BASE, next->teb);
 	}
+	ke_load_debug(next);
 	cpu->tss.rsp[0] = cpu->kernel_rsp = next->stack_top;
 }
 

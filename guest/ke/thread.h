@@ -45,6 +45,7 @@ typedef struct KTHREAD {
 	KTIMER wait_timer;
 	struct list mutants; /* owned */
 	u32 suspend_count;
+	bool frozen;	       /* by its process's debugger */
 	KEVENT resume;	       /* signalled while not suspended */
 	struct list user_apcs; /* struct apc; D */
 	u64 address_wait;      /* key of NtWaitForAlertByThreadId, 0 when not waiting */
@@ -53,7 +54,8 @@ typedef struct KTHREAD {
 	u64 kernel_time, user_time, switched_in; /* 100 ns */
 	bool ticked_in_kernel;			 /* where the last clock tick found it */
 	u32 switches;
-	u64 affinity; /* bit a CPU it may run on; D */
+	u64 affinity;	     /* bit a CPU it may run on; D */
+	u64 dr[4], dr6, dr7; /* debug registers: debugreg.c */
 	const char *name;
 } KTHREAD;
 
@@ -92,6 +94,11 @@ void ke_fpu_save(void *area);
 void ke_fpu_restore(const void *area);
 void ke_fpu_init_area(void *area);
 
+/* debugreg.c */
+void ke_load_debug(const KTHREAD *t); /* => interrupts off, or DISPATCH; t is about to run here */
+u64 ke_take_dr6(void);		      /* what the last #DB was for. => interrupts off */
+void ke_set_debug(KTHREAD *t, const u64 dr[6]); /* DR0-3, DR6, DR7, made harmless */
+
 /* wait.c */
 void ke_signal(struct dispatcher *d);			  /* => D held; object became signalled */
 void ke_unwait(KTHREAD *t, NTSTATUS status);		  /* => D held; thread is waiting */
@@ -104,7 +111,8 @@ extern KDPC ke_wait_timeout; /* marks a KTIMER as the time limit of a thread's w
 void ke_init_time(void);
 void ke_timer_interrupt(void);
 void ke_arm_cpu_timer(void);
-u64 ke_time_now(void); /* interrupt time, 100 ns, from the TSC */
+u64 ke_clock_time(void); /* system time at the last clock tick, 100 ns */
+u64 ke_time_now(void);	 /* interrupt time, 100 ns, from the TSC */
 extern u64 ke_tsc_hz, ke_tsc_base, ke_entry_tsc;
 
 /* kuser.c */

@@ -54,8 +54,16 @@ static void set_system_time(u32 offset, u64 v)
 	p[1] = (u32)(v >> 32);
 }
 
+static volatile u64 clock_time;
+
+u64 ke_clock_time(void)
+{
+	return clock_time;
+}
+
 static void update_shared_data(u64 now)
 {
+	clock_time = boot_system_time + now;
 	set_system_time(KUSER_INTERRUPT_TIME, now);
 	set_system_time(KUSER_SYSTEM_TIME, boot_system_time + now);
 	set_system_time(KUSER_TICK_COUNT, now / CLOCK_INTERVAL);

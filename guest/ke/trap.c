@@ -130,6 +130,8 @@ static void user_trap(struct ktrap_frame *f)
 {
 	struct exception e = {.address = f->rip};
 
+	if (f->vector == VEC_DB)
+		current_thread()->dr6 = ke_take_dr6();
 	sti();
 	if (f->vector == VEC_FASTFAIL) { /* int 0x29: code in ECX */
 		e.code = STATUS_STACK_BUFFER_OVERRUN;
@@ -150,7 +152,7 @@ static void user_trap(struct ktrap_frame *f)
 	e.code = user_exception[f->vector].code;
 	switch (f->vector) {
 	case VEC_BP:
-		e.address = --f->rip; /* Windows shows the INT3 itself */
+		e.address = f->rip - 1; /* the INT3 itself */
 		e.count = 1;
 		break;
 	case VEC_DB:
@@ -229,6 +231,8 @@ void ke_trap(struct ktrap_frame *f)
 		   f->vector != VEC_MC) {
 		user_trap(f);
 		cli();
+	} else if (f->vector == VEC_DB && this_cpu()->breakpoints && ke_take_dr6()) {
+		return; /* the kernel touched memory that a program watches */
 	} else if (f->vector == VEC_GP && fix_up(f, STATUS_ACCESS_VIOLATION)) {
 		return; /* a non-canonical user pointer */
 	} else if (ke_guard_take(f, 0)) {

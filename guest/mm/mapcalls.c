@@ -97,6 +97,7 @@ static NTSTATUS map_view(struct map_call *c)
 	struct section *s;
 	EPROCESS *p;
 	NTSTATUS st;
+	bool image;
 
 	if (!prot || (c->protect & PAGE_TARGETS_INVALID && !(c->protect & PAGE_EXECUTE_ANY)) ||
 	    (MM_BASE(prot) && prot & MM_NOCACHE)) /* caching is the section's business */
@@ -142,6 +143,7 @@ static NTSTATUS map_view(struct map_call *c)
 		unmap_at(p, base);
 		st = STATUS_COMMITMENT_LIMIT;
 	}
+	image = s->ca->image && p == PsGetCurrentProcess();
 	ObDereferenceObject(p);
 	ObDereferenceObject(s);
 	if (NT_SUCCESS(st)) {
@@ -153,6 +155,8 @@ static NTSTATUS map_view(struct map_call *c)
 			back = copy_to_user(c->offset, &offset, 8);
 		if (back)
 			st = back;
+		else if (image)
+			PsImageMapped(base);
 	}
 	return st;
 }
@@ -204,6 +208,7 @@ NTSYSCALL NTSTATUS NtMapViewOfSectionEx(HANDLE section, HANDLE process, u64 *bas
 static NTSTATUS unmap(HANDLE process, u64 va, u32 flags)
 {
 	u64 start = 0, end = 0;
+	bool image = false;
 	EPROCESS *p;
 	NTSTATUS st;
 	MMVAD *v;
@@ -219,6 +224,7 @@ static NTSTATUS unmap(HANDLE process, u64 va, u32 flags)
 	if (v) {
 		start = vad_va(v);
 		end = vad_end(v);
+		image = v->type == VAD_IMAGE && p == PsGetCurrentProcess();
 	}
 	if (!v || !v->ca) {
 		st = STATUS_NOT_MAPPED_VIEW;
@@ -249,6 +255,8 @@ static NTSTATUS unmap(HANDLE process, u64 va, u32 flags)
 		mm_cfg_clear(&p->as, start, end);
 	mm_cfg_leave(&p->as);
 	ObDereferenceObject(p);
+	if (!st && image)
+		PsImageUnmapped(start);
 	return st;
 }
 

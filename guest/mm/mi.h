@@ -488,6 +488,10 @@ void mm_reference_ca(struct control_area *ca);
 void mm_dereference_ca(struct control_area *ca); /* => PASSIVE, A may be held */
 /* Image control area of a file, from the cache or new. private_base: 0 shared, else a copy of its
  * own based there. */
+/* images.c: the file of the image mapped at va, referenced, or NULL; the lowest image above
+ * `after`, or 0. */
+struct FILE_OBJECT *mm_image_file(EPROCESS *p, u64 va);
+u64 mm_next_image(EPROCESS *p, u64 after);
 NTSTATUS mm_image_control_area(struct FILE_OBJECT *f, u64 private_base, struct control_area **out);
 /* Maps a view. *base 0: system's choice; *size 0: to the end. STATUS_IMAGE_NOT_AT_BASE is success.
  */

@@ -369,6 +369,8 @@ NTSTATUS ObOpenObjectByName(struct object_attributes *a, const struct object_typ
 	mutex_lock(&name_lock);
 	s = lookup_locked(a, type, &object);
 	if (NT_SUCCESS(s))
+		s = ob_check_access(type, access);
+	if (NT_SUCCESS(s))
 		s = ObCreateHandle(object, ObMapAccess(type, access), a->attributes, handle);
 	mutex_unlock(&name_lock);
 	if (object)

@@ -125,6 +125,20 @@ ACCESS_MASK ObMapAccess(const struct object_type *type, ACCESS_MASK access)
 	return mapped;
 }
 
+#define ACCESS_SYSTEM_SECURITY 0x01000000u
+
+NTSTATUS ob_check_access(const struct object_type *type, ACCESS_MASK access)
+{
+	const ACCESS_MASK general =
+	    GENERIC_READ | GENERIC_WRITE | GENERIC_EXECUTE | GENERIC_ALL | MAXIMUM_ALLOWED;
+
+	if (access & ACCESS_SYSTEM_SECURITY)
+		return STATUS_PRIVILEGE_NOT_HELD;
+	return access && !(access & ~(general | type->all_access | type->own_rights))
+		   ? STATUS_SUCCESS
+		   : STATUS_ACCESS_DENIED;
+}
+
 /* ---- handles for user mode ---- */
 
 NTSTATUS ObProbeHandle(HANDLE *user)

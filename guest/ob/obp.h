@@ -54,6 +54,10 @@ NTSTATUS ob_query_handle(struct EPROCESS *p, HANDLE h, void **object, ACCESS_MAS
 			 u32 *attributes); /* takes a reference */
 NTSTATUS ob_set_handle_attributes(struct EPROCESS *p, HANDLE h, u32 attributes);
 
+/* Opening an object that is there gives rights that its type has, and must ask for some:
+ * STATUS_ACCESS_DENIED. Audit rights are nobody's (STATUS_PRIVILEGE_NOT_HELD). */
+NTSTATUS ob_check_access(const struct object_type *type, ACCESS_MASK access);
+
 /* name.c */
 void ob_init_names(void);
 void ob_name_released(struct object_header *h); /* the last handle is gone */

@@ -10,8 +10,9 @@
 #define CONTEXT_SEGMENTS       (CONTEXT_AMD64 | 4)
 #define CONTEXT_FLOATING_POINT (CONTEXT_AMD64 | 8)
 #define CONTEXT_DEBUG	       (CONTEXT_AMD64 | 0x10)
-#define CONTEXT_ALL_WE_HAVE \
-	(CONTEXT_CONTROL | CONTEXT_INTEGER | CONTEXT_SEGMENTS | CONTEXT_FLOATING_POINT)
+#define CONTEXT_ALL_WE_HAVE                                                              \
+	(CONTEXT_CONTROL | CONTEXT_INTEGER | CONTEXT_SEGMENTS | CONTEXT_FLOATING_POINT | \
+	 CONTEXT_DEBUG)
 extern const volatile u32 ps_context_all; /* this, for code (except.c) */
 
 typedef struct {

@@ -23,6 +23,7 @@
 #define ATTRIBUTE_NUMBER      0xffffu
 #define ATTRIBUTES	      32u
 #define ATTRIBUTE_PARENT      0x60000u
+#define ATTRIBUTE_DEBUG	      0x60001u
 #define ATTRIBUTE_CLIENT_ID   0x10003u
 #define ATTRIBUTE_TEB	      0x10004u
 #define ATTRIBUTE_IMAGE_NAME  0x20005u
@@ -75,7 +76,8 @@ struct creation {
 	struct create_info info;
 	struct ps_attribute out[3]; /* client id, TEB, image information; value 0: not asked */
 	EPROCESS *parent;
-	u16 *path; /* NT path of the program */
+	HANDLE debug; /* debug object, or 0 */
+	u16 *path;    /* NT path of the program */
 	u32 path_chars;
 	HANDLE *handles; /* the only ones inherited; NULL: all */
 	u32 handle_count;
@@ -160,6 +162,9 @@ static NTSTATUS capture_attribute(struct creation *c, const struct ps_attribute 
 	switch (a->attribute) {
 	case ATTRIBUTE_PARENT:
 		return capture_parent(c, a);
+	case ATTRIBUTE_DEBUG:
+		c->debug = a->value;
+		return STATUS_SUCCESS;
 	case ATTRIBUTE_IMAGE_NAME:
 		return capture_path(c, a);
 	case ATTRIBUTE_HANDLE_LIST:
@@ -184,7 +189,7 @@ static NTSTATUS capture_attribute(struct creation *c, const struct ps_attribute 
 	case ATTRIBUTE_IMAGE_INFO:
 		c->out[2] = *a;
 		return a->size == 64 ? STATUS_SUCCESS : STATUS_INVALID_PARAMETER;
-	default: /* memory reserves, processor groups, tokens, debug objects: not for us */
+	default: /* memory reserves, processor groups, tokens: not for us */
 		return (a->attribute & ATTRIBUTE_NUMBER) < ATTRIBUTES ? STATUS_SUCCESS
 								      : STATUS_INVALID_PARAMETER;
 	}
@@ -429,14 +434,16 @@ static NTSTATUS prepare(struct creation *c, EPROCESS *p)
 	NTSTATUS st = give_handles(c, p);
 
 	if (!st)
+		st = ps_debug_new_process(p, c->parent, c->debug);
+	if (!st)
 		st = ps_job_child(c->parent, p, c->process_flags & CREATE_BREAKAWAY);
 	for (u32 i = 0; i < c->job_count && !st; i++)
 		st = ps_job_join(p, c->jobs[i]);
 	if (st)
 		return st;
 	give_std_handles(c, p);
-	if (c->process_flags & CREATE_NO_DEBUG_INHERIT)
-		p->no_debug_inherit = true;
+	if (c->debug || c->process_flags & CREATE_NO_DEBUG_INHERIT)
+		p->no_debug_inherit = c->process_flags & CREATE_NO_DEBUG_INHERIT;
 	if (c->has_error_mode)
 		p->default_hard_error = c->error_mode;
 	if (c->priority_class) {

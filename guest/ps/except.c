@@ -59,6 +59,11 @@ void ps_frame_to_context(struct KTHREAD *t, const struct ktrap_frame *f, CONTEXT
 			memcpy(c->fxsave, t->fpu, sizeof(c->fxsave));
 		c->mxcsr = *(u32 *)(c->fxsave + FX_MXCSR);
 	}
+	if ((c->flags & CONTEXT_DEBUG) == CONTEXT_DEBUG) {
+		memcpy(c->dr, t->dr, sizeof(t->dr));
+		c->dr[4] = t->dr6;
+		c->dr[5] = t->dr7;
+	}
 }
 
 void ps_context_to_frame(struct KTHREAD *t, struct ktrap_frame *f, const CONTEXT *c)
@@ -100,6 +105,8 @@ void ps_context_to_frame(struct KTHREAD *t, struct ktrap_frame *f, const CONTEXT
 				*(u64 *)((u8 *)t->fpu + XSAVE_BV) |= 3;
 		}
 	}
+	if ((c->flags & CONTEXT_DEBUG) == CONTEXT_DEBUG)
+		ke_set_debug(t, c->dr);
 	/* an address no canonical form has would fault inside the kernel's IRETQ */
 	if (f->rip > MM_HIGHEST_USER)
 		f->rip = MM_USER_PROBE;
@@ -164,6 +171,7 @@ static void say_unhandled(const EXCEPTION_RECORD *e)
 	IoConsoleWrite(NTMM_CONSOLE_STDERR, line, (u32)n);
 }
 
+/* => the current thread's frame is what caused it */
 static _Noreturn void end_process(const EXCEPTION_RECORD *e)
 {
 	say_unhandled(e);
@@ -203,8 +211,12 @@ void PsRaiseUserException(struct ktrap_frame *f, const struct exception *x)
 	e.count = x->count;
 	e.pad = 0;
 	memcpy(e.info, x->info, x->count * 8);
+	if (ps_debug_exception(&e, x->code != STATUS_STACK_BUFFER_OVERRUN))
+		return;
 	if (x->code == STATUS_STACK_BUFFER_OVERRUN) /* __fastfail: no handler is asked */
 		end_process(&e);
+	if (x->code == STATUS_BREAKPOINT) /* a handler sees the INT3, a debugger what follows */
+		f->rip = x->address;
 	memset(&c, 0, offsetof(CONTEXT, rax));
 	c.flags = ps_context_all;
 	ps_frame_to_context(current_thread(), f, &c);
@@ -244,11 +256,18 @@ NTSYSCALL NTSTATUS NtRaiseException(const EXCEPTION_RECORD *user_record, const C
 		return st;
 	if (e.count > 15)
 		return STATUS_INVALID_PARAMETER;
+	st = copy_from_user(&c, user, sizeof(c));
+	if (st && (first_chance & 0xff))
+		return st;
+	if (!st && t->k.process->debug) { /* who looks at the thread now sees what raised it */
+		ps_context_to_frame(&t->k, t->frame, &c);
+		if (ps_debug_exception(&e, first_chance & 0xff))
+			leave_to(t->frame);
+		c.flags &= ps_context_all;
+		ps_frame_to_context(&t->k, t->frame, &c);
+	}
 	if (!(first_chance & 0xff))
 		end_process(&e);
-	st = copy_from_user(&c, user, sizeof(c));
-	if (st)
-		return st;
 	deliver(t->frame, &e, &c, sizeof(c));
 	leave_to(t->frame);
 }

@@ -4,6 +4,7 @@
  */
 #include "guest/ps/job.h"
 #include "guest/ex/ex.h"
+#include "guest/io/completion.h"
 #include "guest/ke/syscall.h"
 #include "guest/mm/nt_memory.h"
 #include "guest/mm/vmcalls.h"
@@ -32,6 +33,8 @@ static void job_destroy(void *object)
 	mutex_unlock(&ps_lock);
 	if (job->parent)
 		ObDereferenceObject(job->parent);
+	if (job->port)
+		ObDereferenceObject(job->port);
 }
 
 const struct object_type PsJobType = {
@@ -99,6 +102,46 @@ void job_totals(const struct job *job, struct job_totals *t)
 		for (u32 i = 0; i < ARRAY_SIZE(t->io); i++)
 			t->io[i] += p->io[i];
 	}
+}
+
+/* ---- its completion port ---- */
+
+void job_tell(struct job *job, u32 message, u32 pid)
+{
+	struct completion_packet *packet =
+	    job->port ? completion_new(job->port, job->port_key, pid) : NULL;
+
+	if (packet)
+		completion_post(packet, STATUS_SUCCESS, message);
+}
+
+NTSTATUS job_set_port(struct job *job, u64 key, HANDLE h)
+{
+	struct io_completion *port = NULL, *old = NULL;
+	NTSTATUS st = h ? IoReferenceCompletion(h, &port) : STATUS_SUCCESS;
+
+	if (st)
+		return st;
+	mutex_lock(&ps_lock);
+	if (port && job->port) {
+		old = port;
+		st = STATUS_INVALID_PARAMETER;
+	} else {
+		old = job->port;
+		job->port = port;
+		job->port_key = key;
+		LIST_FOR_EACH(e, &ps_processes) /* those that are in it already */
+		{
+			const EPROCESS *p = CONTAINER_OF(e, EPROCESS, entry);
+
+			if (port && job_contains(job, p) && !p->d.signal)
+				job_tell(job, JOB_MSG_NEW_PROCESS, p->pid);
+		}
+	}
+	mutex_unlock(&ps_lock);
+	if (old)
+		ObDereferenceObject(old);
+	return st;
 }
 
 /* ---- limits that processes feel ---- */
@@ -173,17 +216,19 @@ static bool has_room(struct job *job, const struct job *stop)
 		if (j->limits.flags & JOB_LIMIT_ACTIVE_PROCESS &&
 		    j->active >= j->limits.active_processes) {
 			j->terminated++;
+			job_tell(j, JOB_MSG_ACTIVE_PROCESS_LIMIT, 0);
 			return false;
 		}
 	return true;
 }
 
 /* => P */
-static void count_in(struct job *job, const struct job *stop)
+static void count_in(struct job *job, const struct job *stop, const EPROCESS *p)
 {
 	for (struct job *j = job; j != stop; j = j->parent) {
 		j->total++;
 		j->active++;
+		job_tell(j, JOB_MSG_NEW_PROCESS, p->pid);
 	}
 }
 
@@ -206,7 +251,7 @@ static NTSTATUS enter(EPROCESS *p, struct job *job)
 		return STATUS_QUOTA_EXCEEDED;
 	ObReferenceObject(job);
 	p->job = job;
-	count_in(job, outer);
+	count_in(job, outer, p);
 	MmSetCommitPool(&p->as, &job->pool);
 	job_apply_limits(p);
 	if (outer)
@@ -268,7 +313,7 @@ NTSTATUS ps_job_child(EPROCESS *parent, EPROCESS *child, bool breakaway)
 	if (!st && job) {
 		ObReferenceObject(job);
 		child->job = job;
-		count_in(job, NULL);
+		count_in(job, NULL, child);
 		MmSetCommitPool(&child->as, &job->pool);
 		job_apply_limits(child);
 	}
@@ -276,6 +321,38 @@ NTSTATUS ps_job_child(EPROCESS *parent, EPROCESS *child, bool breakaway)
 	if (!st && job)
 		apply_working_set(child);
 	return st;
+}
+
+/* The exit codes that JOB_OBJECT_MSG_ABNORMAL_EXIT_PROCESS is documented for. */
+static bool ended_abnormally(const EPROCESS *p)
+{
+	static const NTSTATUS codes[] = {
+	    STATUS_ACCESS_VIOLATION,
+	    STATUS_ARRAY_BOUNDS_EXCEEDED,
+	    STATUS_BREAKPOINT,
+	    STATUS_DATATYPE_MISALIGNMENT,
+	    STATUS_FLOAT_DENORMAL_OPERAND,
+	    STATUS_FLOAT_DIVIDE_BY_ZERO,
+	    STATUS_FLOAT_INEXACT_RESULT,
+	    STATUS_FLOAT_INVALID_OPERATION,
+	    STATUS_FLOAT_OVERFLOW,
+	    STATUS_FLOAT_STACK_CHECK,
+	    STATUS_FLOAT_UNDERFLOW,
+	    STATUS_GUARD_PAGE_VIOLATION,
+	    STATUS_ILLEGAL_INSTRUCTION,
+	    STATUS_IN_PAGE_ERROR,
+	    STATUS_INTEGER_DIVIDE_BY_ZERO,
+	    STATUS_INTEGER_OVERFLOW,
+	    STATUS_NONCONTINUABLE_EXCEPTION,
+	    STATUS_PRIVILEGED_INSTRUCTION,
+	    STATUS_SINGLE_STEP,
+	    STATUS_STACK_OVERFLOW,
+	};
+
+	for (u32 i = 0; i < ARRAY_SIZE(codes); i++)
+		if (p->exit_status == codes[i])
+			return true;
+	return false;
 }
 
 void ps_job_process_ended(EPROCESS *p)
@@ -292,6 +369,10 @@ void ps_job_process_ended(EPROCESS *p)
 		j->ended_faults += p->as.faults;
 		for (u32 i = 0; i < ARRAY_SIZE(j->ended_io); i++)
 			j->ended_io[i] += p->io[i];
+		job_tell(j, ended_abnormally(p) ? JOB_MSG_ABNORMAL_EXIT : JOB_MSG_EXIT_PROCESS,
+			 p->pid);
+		if (!j->active)
+			job_tell(j, JOB_MSG_ACTIVE_PROCESS_ZERO, 0);
 	}
 	mutex_unlock(&ps_lock);
 }

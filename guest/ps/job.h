@@ -9,6 +9,7 @@
 #define NTMM_PS_JOB_H
 
 #include "guest/ps/info.h"
+#include "guest/ob/ob.h"
 
 /* LimitFlags (public winnt.h) */
 #define JOB_LIMIT_WORKINGSET	 0x0001u
@@ -53,8 +54,23 @@ struct job {
 	u64 ended_io[6];
 	u64 period_kernel, period_user; /* what there was when the job time limit was last set */
 	u32 ui_restrictions, end_action;
-	struct list timed; /* on the list of jobs with time limits */
+	struct list timed;	    /* on the list of jobs with time limits */
+	struct io_completion *port; /* told what happens, or NULL; referenced */
+	u64 port_key;
 };
+
+/* JOB_OBJECT_MSG_* (public winnt.h) */
+#define JOB_MSG_END_OF_JOB_TIME	     1u
+#define JOB_MSG_END_OF_PROCESS_TIME  2u
+#define JOB_MSG_ACTIVE_PROCESS_LIMIT 3u
+#define JOB_MSG_ACTIVE_PROCESS_ZERO  4u
+#define JOB_MSG_NEW_PROCESS	     6u
+#define JOB_MSG_EXIT_PROCESS	     7u
+#define JOB_MSG_ABNORMAL_EXIT	     8u
+/* To the job's port, if it has one; pid 0: of no process. Lost without memory. => P */
+void job_tell(struct job *job, u32 message, u32 pid);
+/* JOBOBJECT_ASSOCIATE_COMPLETION_PORT: one port, once; port 0 ends it. */
+NTSTATUS job_set_port(struct job *job, u64 key, HANDLE port);
 
 #define JOB_TIME_UP_STATUS \
 	((NTSTATUS)1816) /* ERROR_NOT_ENOUGH_QUOTA, what those processes end with */

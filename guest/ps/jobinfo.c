@@ -308,18 +308,6 @@ static NTSTATUS set_limits(struct job *job, struct job_limits *l, u32 known)
 	return STATUS_SUCCESS;
 }
 
-/* JOBOBJECT_ASSOCIATE_COMPLETION_PORT: there are no completion ports, so no handle can be one. */
-static NTSTATUS set_port(const u64 *port)
-{
-	void *object;
-	NTSTATUS st = ObReferenceObjectByHandle(port[1], 0, NULL, &object);
-
-	if (st)
-		return st;
-	ObDereferenceObject(object);
-	return STATUS_OBJECT_TYPE_MISMATCH;
-}
-
 static NTSTATUS set(struct job *job, u32 class, void *data)
 {
 	u32 v = *(u32 *)data;
@@ -340,7 +328,7 @@ static NTSTATUS set(struct job *job, u32 class, void *data)
 		job->end_action = v;
 		return STATUS_SUCCESS;
 	default:
-		return set_port(data);
+		return job_set_port(job, ((u64 *)data)[0], ((u64 *)data)[1]);
 	}
 }
 

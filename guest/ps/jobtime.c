@@ -5,7 +5,7 @@
 #include "guest/ps/job.h"
 
 #define CHECK_INTERVAL	(-10000000ll) /* one second, relative */
-#define JOB_POST_AT_END 1u /* EndOfJobTimeAction: a message only, for which there is no port */
+#define JOB_POST_AT_END 1u	      /* EndOfJobTimeAction: a message only */
 
 static struct list timed = {&timed, &timed};
 static KEVENT came = {.d = {.type = DO_EVENT_NOTIFICATION, /* a job, onto an empty list */
@@ -50,6 +50,7 @@ static bool enforce(struct job *job)
 
 	if (p) {
 		job->terminated++;
+		job_tell(job, JOB_MSG_END_OF_PROCESS_TIME, p->pid);
 		mutex_unlock(&ps_lock);
 		ps_end_process(p, JOB_TIME_UP_STATUS);
 		ObDereferenceObject(p);
@@ -60,6 +61,7 @@ static bool enforce(struct job *job)
 	    !ObReferenceObjectSafe(job))
 		return false;
 	job->limits.flags &= ~JOB_LIMIT_JOB_TIME; /* once */
+	job_tell(job, JOB_MSG_END_OF_JOB_TIME, 0);
 	if (job->end_action != JOB_POST_AT_END) {
 		job->terminated += job->active;
 		mutex_unlock(&ps_lock);

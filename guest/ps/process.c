@@ -93,6 +93,7 @@ void PsInitSystem(void)
 	(void)block;
 	mutex_init(&ps_lock);
 	list_init(&ps_processes);
+	ps_init_debug();
 	ps_init_threads();
 	mm_init_sections();
 	PsInitialSystemProcess = ObCreateObject(&PsProcessType, sizeof(EPROCESS));
@@ -249,6 +250,7 @@ void ps_discard_process(EPROCESS *p)
 	list_remove(&p->entry);
 	p->exiting = true;
 	mutex_unlock(&ps_lock);
+	ps_debug_process_ends(p, false);
 	ObDestroyHandleTable(p);
 	MmCleanAddressSpace(&p->as);
 	ps_job_process_ended(p);
@@ -446,6 +448,7 @@ void ps_thread_gone(ETHREAD *t)
 		p->exiting = true;
 		p->exit_status = t->exit_status;
 	}
+	ps_debug_process_ends(p, true);
 	ps_rundown(p);
 	mutex_lock(&ps_lock);
 	leave_list(t);

@@ -13,6 +13,7 @@
 
 struct handle_table;
 struct job;
+struct debug_object;
 
 typedef struct EPROCESS {
 	struct dispatcher d; /* signalled at exit */
@@ -47,6 +48,7 @@ typedef struct EPROCESS {
 	u8 priority_class;  /* PROCESS_PRIORITY_CLASS_*; P */
 	u8 io_priority, page_priority;
 	bool boost_disabled, no_debug_inherit;
+	struct debug_object *debug; /* told what happens; referenced; debug_lock */
 	u32 cookie;
 	u64 io[6]; /* reads, writes, others: requests, then bytes; atomic */
 } EPROCESS;
@@ -136,6 +138,10 @@ bool PsDynamicCodeBlocked(const EPROCESS *p);
 /* In a system call that was given a bad handle: raises STATUS_INVALID_HANDLE where
  * MITIGATION_STRICT_HANDLES says so; the call goes on to its end. */
 void PsInvalidHandle(void);
+
+/* The current process has mapped an image, or unmapped it (ps/debug.c). => no locks */
+void PsImageMapped(u64 base);
+void PsImageUnmapped(u64 base);
 
 /* Exceptions (ps/except.c): an exception in user mode at frame f. */
 struct exception {

@@ -4,6 +4,7 @@
 
 #include "guest/ps/ps.h"
 #include "guest/mm/pe.h"
+#include "guest/ps/context.h"
 
 struct FILE_OBJECT;
 
@@ -101,6 +102,19 @@ NTSTATUS ps_queue_apc(ETHREAD *t, u64 routine, u64 context, u64 arg1, u64 arg2);
 void ps_remove_apc(ETHREAD *t, u64 routine, u64 context);
 void ps_terminate_other(ETHREAD *t, NTSTATUS status);	/* => P held */
 void ps_terminate_others(EPROCESS *p, NTSTATUS status); /* => P not held */
+
+/* ---- debuggers (debug.c) ---- */
+void ps_init_debug(void);
+/* True: the debugger has dealt with it, and the thread goes on as its frame says now. */
+bool ps_debug_exception(const EXCEPTION_RECORD *record, bool first_chance);
+void ps_debug_thread_starts(bool first); /* => the current one, in user address space */
+void ps_debug_thread_ends(void);	 /* not the last of its process */
+/* The last thread has ended; or (tells false) there never was one. */
+void ps_debug_process_ends(EPROCESS *p, bool tells);
+/* The debugger of a new process: of a handle, or its parent's if that is handed on. */
+NTSTATUS ps_debug_new_process(EPROCESS *p, const EPROCESS *parent, HANDLE h);
+NTSTATUS ps_debug_handle(EPROCESS *p, HANDLE *h); /* its debug object; STATUS_PORT_NOT_SET */
+void ps_freeze(ETHREAD *t, bool freeze);	  /* as suspended, but not counted */
 
 /* TEBs: one slot of the process's region each */
 NTSTATUS ps_allocate_teb(EPROCESS *p, u64 *teb);

@@ -213,6 +213,9 @@ static NTSTATUS number(const struct info_call *c)
 	case ProcessLUIDDeviceMapsEnabled:
 		v = 1;
 		break;
+	case ProcessDebugPort:
+		v = p->debug ? ~0ul : 0;
+		break;
 	case ProcessDebugFlags: /* PROCESS_DEBUG_INHERIT */
 		v = !p->no_debug_inherit;
 		break;
@@ -229,8 +232,7 @@ static NTSTATUS number(const struct info_call *c)
 
 static NTSTATUS debug_object(const struct info_call *c)
 {
-	(void)c;
-	return STATUS_PORT_NOT_SET;
+	return ps_debug_handle(c->object, c->data);
 }
 
 static NTSTATUS priority_class(const struct info_call *c)

@@ -93,7 +93,8 @@ NTSTATUS ps_write_startup(struct startup *s)
 		u32 offset, bytes;
 		u64 value;
 	} fields[] = {
-	    {0x08, 8, ~0ul}, /* Mutant */
+	    {0x02, 1, p->debug != NULL}, /* BeingDebugged */
+	    {0x08, 8, ~0ul},		 /* Mutant */
 	    {0x10, 8, p->image_base},
 	    {0x20, 8, parameters},
 	    {0xb8, 4, ke_cpu_count},

@@ -1,5 +1,5 @@
 /*
- * Threads: making and ending them, suspension, user APCs, the way to and from user mode.
+ * Threads: making and ending them, user APCs, the way to and from user mode. Suspension: suspend.c.
  *
  * A user thread begins in kernel mode in its own process (begin_user): it writes what its user half
  * needs to its own stack and leaves for ntdll. It ends in PsTerminateCurrentThread; the reaper, a
@@ -119,6 +119,8 @@ _Noreturn void PsTerminateCurrentThread(NTSTATUS status)
 	mutex_unlock(&ps_lock);
 	if (!last) {
 		u64 bottom = 0;
+
+		ps_debug_thread_ends();
 
 		/* the stack of an ended thread goes with it, as on Windows */
 		if (t->k.teb && !p->exiting &&
@@ -264,66 +266,6 @@ void ps_remove_apc(ETHREAD *t, u64 routine, u64 context)
 		ExFreePool(found);
 }
 
-/* ---- suspension ---- */
-
-#define MAXIMUM_SUSPEND_COUNT 127u
-
-u32 ps_suspend(ETHREAD *t, NTSTATUS *st)
-{
-	KIRQL old = KeAcquireSpinLock(&ke_dispatcher_lock);
-	u32 was = t->k.suspend_count;
-
-	*st = STATUS_SUCCESS;
-	if (t->k.d.signal) {
-		*st = STATUS_THREAD_IS_TERMINATING;
-	} else if (was >= MAXIMUM_SUSPEND_COUNT) {
-		*st = STATUS_SUSPEND_COUNT_EXCEEDED;
-	} else {
-		t->k.suspend_count++;
-		t->k.resume.d.signal = 0;
-		t->stopped.d.signal = 0;
-		__atomic_fetch_or(&t->k.user_pending, PENDING_SUSPEND, __ATOMIC_SEQ_CST);
-	}
-	KeReleaseSpinLock(&ke_dispatcher_lock, old);
-	if (!*st && !was)
-		ke_kick(&t->k);
-	return was;
-}
-
-u32 ps_resume(ETHREAD *t)
-{
-	KIRQL old = KeAcquireSpinLock(&ke_dispatcher_lock);
-	u32 was = t->k.suspend_count;
-
-	if (was && !--t->k.suspend_count) {
-		__atomic_fetch_and(&t->k.user_pending, ~PENDING_SUSPEND, __ATOMIC_SEQ_CST);
-		t->k.resume.d.signal = 1;
-		ke_signal(&t->k.resume.d);
-	}
-	KeReleaseSpinLock(&ke_dispatcher_lock, old);
-	return was;
-}
-
-/* Its user registers lie still in its frame: it is this thread, or suspended and out of user mode.
- * A thread in a kernel wait has them there, too. */
-NTSTATUS ps_stop_for_context(ETHREAD *t)
-{
-	const s64 step = -10000;
-
-	if (t == PsGetCurrentThread())
-		return STATUS_SUCCESS;
-	if (t->k.system || !t->frame)
-		return STATUS_INVALID_PARAMETER;
-	for (u32 i = 0; i < 1000; i++) {
-		if (t->k.d.signal || t->k.state == THREAD_WAITING || t->k.state == THREAD_INIT)
-			return t->k.d.signal ? STATUS_THREAD_IS_TERMINATING : STATUS_SUCCESS;
-		if (!t->k.suspend_count)
-			break; /* as Windows: whatever it is at this moment */
-		KeDelayExecution(KERNEL_MODE, false, &step);
-	}
-	return STATUS_SUCCESS;
-}
-
 /* ---- beginning ---- */
 
 struct begin {
@@ -386,7 +328,8 @@ static NTSTATUS write_user_half(ETHREAD *t, const struct begin *b, u64 *context_
 	if (b->r.first && (st = ps_write_startup(b->r.startup)))
 		return st;
 	sp = ALIGN_DOWN(top - sizeof(CONTEXT) - 0x100, 16);
-	c.flags = ps_context_all;
+	/* breakpoints may have been set before it ran */
+	c.flags = ps_context_all & ~(CONTEXT_DEBUG & ~CONTEXT_AMD64);
 	c.rip = ps_ntdll_entry(NTDLL_USER_THREAD_START);
 	c.rcx = b->r.first ? p->image_base + p->image->entry_rva : b->r.start;
 	c.rdx = b->r.first ? peb : b->r.argument;
@@ -438,6 +381,7 @@ static void begin_user(void *context)
 	t->frame->r8 = p->as.cfg_base;
 	if (b.r.first && p->is_initial)
 		ps_mark_first_user();
+	ps_debug_thread_starts(b.r.first);
 	cli();
 	ke_user_return(t->frame);
 	ke_enter_user(t->frame);

@@ -2,6 +2,7 @@
  * What kernel32 offers around threads: fibers, the thread pool in its old and new forms, timer
  * queues, atoms, module snapshots.
  */
+#define _WIN32_WINNT 0x0A00
 #include <windows.h>
 #include <tlhelp32.h>
 
@@ -87,6 +88,120 @@ static void timers(void)
 	CHECK(fired == after);
 }
 
+/* ---- the end of a queue, of a callback, of a group ---- */
+
+static HANDLE may_end;
+
+static VOID CALLBACK slow_timer(PVOID counter, BOOLEAN fired)
+{
+	(void)fired;
+	InterlockedIncrement(counter);
+	WaitForSingleObject(may_end, 5000);
+}
+
+static void queue_end(void)
+{
+	HANDLE queue = CreateTimerQueue(), timer[2], event = CreateEventA(NULL, TRUE, FALSE, NULL);
+	LONG begun = 0;
+
+	may_end = CreateEventA(NULL, TRUE, FALSE, NULL);
+	for (int i = 0; i < 2; i++)
+		CHECK(CreateTimerQueueTimer(&timer[i], queue, slow_timer, &begun, 0, 0, 0));
+	while (*(volatile LONG *)&begun < 2)
+		Sleep(1);
+	SetLastError(0);
+	CHECK(DeleteTimerQueueEx(queue, event) || GetLastError() == ERROR_IO_PENDING);
+	CHECK(WaitForSingleObject(event, 50) == WAIT_TIMEOUT); /* they still run */
+	SetEvent(may_end);
+	CHECK(WaitForSingleObject(event, 5000) == 0);
+	CHECK(!DeleteTimerQueueTimer(NULL, NULL, NULL));
+	CHECK(GetLastError() == ERROR_INVALID_PARAMETER);
+	CloseHandle(event);
+}
+
+struct returning {
+	HANDLE event, semaphore;
+	CRITICAL_SECTION section;
+	LONG inside;
+};
+
+static VOID CALLBACK returns(PTP_CALLBACK_INSTANCE instance, PVOID context)
+{
+	struct returning *r = context;
+
+	EnterCriticalSection(&r->section);
+	LeaveCriticalSectionWhenCallbackReturns(instance, &r->section);
+	ReleaseSemaphoreWhenCallbackReturns(instance, r->semaphore, 2);
+	SetEventWhenCallbackReturns(instance, r->event);
+	r->inside = WaitForSingleObject(r->event, 20) == WAIT_TIMEOUT;
+}
+
+static void when_callback_returns(void)
+{
+	struct returning r = {
+	    CreateEventA(NULL, TRUE, FALSE, NULL), CreateSemaphoreA(NULL, 0, 5, NULL), {0}, 0};
+	LONG count = 0;
+
+	InitializeCriticalSection(&r.section);
+	CHECK(TrySubmitThreadpoolCallback(returns, &r, NULL));
+	CHECK(WaitForSingleObject(r.event, 5000) == 0);
+	CHECK(r.inside);
+	CHECK(ReleaseSemaphore(r.semaphore, 1, &count) && count == 2);
+	CHECK(TryEnterCriticalSection(&r.section));
+}
+
+static volatile LONG cancelled;
+
+static VOID CALLBACK on_cancel(PVOID context, PVOID of_group)
+{
+	CHECK(of_group == (PVOID)0x77);
+	CHECK(context != NULL);
+	InterlockedIncrement(&cancelled);
+}
+
+static VOID CALLBACK slow_work(PTP_CALLBACK_INSTANCE instance, PVOID counter, PTP_WORK work)
+{
+	(void)instance;
+	(void)work;
+	Sleep(30);
+	InterlockedIncrement(counter);
+}
+
+static VOID CALLBACK pool_timer(PTP_CALLBACK_INSTANCE instance, PVOID counter, PTP_TIMER timer)
+{
+	(void)instance;
+	(void)timer;
+	InterlockedIncrement(counter);
+}
+
+static void groups(void)
+{
+	TP_CALLBACK_ENVIRON env = {.Version = 3, .Size = sizeof(env)};
+	FILETIME hour = {(DWORD)-36000000000ll, (DWORD)(-36000000000ll >> 32)};
+	LONG worked = 0, fired = 0;
+	PTP_TIMER timer;
+	PTP_WORK work;
+
+	env.CleanupGroup = CreateThreadpoolCleanupGroup();
+	env.CleanupGroupCancelCallback = on_cancel;
+	CHECK(env.CleanupGroup != NULL);
+	work = CreateThreadpoolWork(slow_work, &worked, &env);
+	timer = CreateThreadpoolTimer(pool_timer, &fired, &env);
+	CHECK(work && timer);
+	SetThreadpoolTimer(timer, &hour, 0, 0);
+	SubmitThreadpoolWork(work);
+	SubmitThreadpoolWork(work);
+	CloseThreadpoolCleanupGroupMembers(env.CleanupGroup, FALSE, (PVOID)0x77);
+	CHECK(worked == 2); /* it waits for what was asked for */
+	CHECK(!fired && !cancelled);
+	work = CreateThreadpoolWork(slow_work, &worked, &env);
+	timer = CreateThreadpoolTimer(pool_timer, &fired, &env);
+	CloseThreadpoolTimer(timer); /* a member no more */
+	CloseThreadpoolCleanupGroupMembers(env.CleanupGroup, TRUE, (PVOID)0x77);
+	CHECK(cancelled == 1);
+	CloseThreadpoolCleanupGroup(env.CleanupGroup);
+}
+
 static void names(void)
 {
 	char name[16];
@@ -123,6 +238,9 @@ int main(void)
 	fibers();
 	pool();
 	timers();
+	queue_end();
+	when_callback_returns();
+	groups();
 	names();
 	modules();
 	return checks_end();

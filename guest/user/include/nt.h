@@ -128,12 +128,14 @@ typedef enum _SECTION_INHERIT { ViewShare = 1, ViewUnmap = 2 } SECTION_INHERIT;
 #define FSCTL_PIPE_LISTEN_	     0x110008
 #define FSCTL_PIPE_DISCONNECT_	     0x110004
 #define FSCTL_PIPE_PEEK_	     0x11400c
+#define FSCTL_PIPE_TRANSCEIVE_	     0x11c017
 #define FSCTL_PIPE_WAIT_	     0x110018
 
 #define DUPLICATE_SAME_ATTRIBUTES 4
 
 /* KUSER_SHARED_DATA, read-only in every process (docs/user-kernel.md). */
 #define KUSER_BASE	       0x7ffe0000ull
+#define KUSER_TICK_MULTIPLIER  0x004
 #define KUSER_INTERRUPT_TIME   0x008
 #define KUSER_SYSTEM_TIME      0x014
 #define KUSER_TIMEZONE_BIAS    0x020

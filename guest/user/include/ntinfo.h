@@ -314,6 +314,8 @@ enum {
 	FileEndOfFileInformation = 20,
 	FilePipeInformation = 23,
 	FilePipeLocalInformation = 24,
+	FileCompletionInformation = 30,
+	FileIoCompletionNotificationInformation = 41,
 	FileNetworkOpenInformation = 34,
 	FileAttributeTagInformation = 35,
 };
@@ -375,6 +377,59 @@ typedef struct _FILE_NETWORK_OPEN_INFORMATION {
 	LARGE_INTEGER AllocationSize, EndOfFile;
 	ULONG FileAttributes;
 } FILE_NETWORK_OPEN_INFORMATION;
+
+/* What a debugger is told (NtWaitForDebugEvent) */
+typedef enum _DBG_STATE {
+	DbgIdle,
+	DbgReplyPending,
+	DbgCreateThreadStateChange,
+	DbgCreateProcessStateChange,
+	DbgExitThreadStateChange,
+	DbgExitProcessStateChange,
+	DbgExceptionStateChange,
+	DbgBreakpointStateChange,
+	DbgSingleStepStateChange,
+	DbgLoadDllStateChange,
+	DbgUnloadDllStateChange
+} DBG_STATE;
+
+typedef struct _DBGUI_WAIT_STATE_CHANGE {
+	DBG_STATE NewState;
+	CLIENT_ID AppClientId;
+	union {
+		struct {
+			EXCEPTION_RECORD ExceptionRecord;
+			ULONG FirstChance;
+		} Exception;
+		struct {
+			HANDLE HandleToThread;
+			ULONG SubSystemKey;
+			PVOID StartAddress;
+		} CreateThread;
+		struct {
+			HANDLE HandleToProcess, HandleToThread;
+			ULONG SubSystemKey;
+			HANDLE FileHandle;
+			PVOID BaseOfImage;
+			ULONG DebugInfoFileOffset, DebugInfoSize;
+			ULONG ThreadSubSystemKey;
+			PVOID StartAddress;
+		} CreateProcessInfo;
+		NTSTATUS ExitStatus; /* of a thread or a process */
+		struct {
+			HANDLE FileHandle;
+			PVOID BaseOfDll;
+			ULONG DebugInfoFileOffset, DebugInfoSize;
+			PVOID NamePointer;
+		} LoadDll;
+		PVOID UnloadedBase;
+	} StateInfo;
+} DBGUI_WAIT_STATE_CHANGE;
+
+typedef struct _FILE_COMPLETION_INFORMATION {
+	HANDLE Port;
+	PVOID Key;
+} FILE_COMPLETION_INFORMATION;
 
 typedef struct _FILE_PIPE_INFORMATION {
 	ULONG ReadMode, CompletionMode;
@@ -467,6 +522,7 @@ typedef struct _EVENT_BASIC_INFORMATION {
 #define PS_ATTRIBUTE_PARENT_PROCESS  0x60000
 #define PS_ATTRIBUTE_IMAGE_NAME	     0x20005
 #define PS_ATTRIBUTE_STD_HANDLE_INFO 0x2000a
+#define PS_ATTRIBUTE_DEBUG_OBJECT    0x60001
 #define PS_ATTRIBUTE_HANDLE_LIST     0x2000b
 
 typedef struct _PS_ATTRIBUTE {
@@ -484,9 +540,10 @@ typedef struct _PS_ATTRIBUTE_LIST {
 	PS_ATTRIBUTE Attributes[4];
 } PS_ATTRIBUTE_LIST;
 
-#define PROCESS_CREATE_FLAGS_BREAKAWAY	     0x1
-#define PROCESS_CREATE_FLAGS_INHERIT_HANDLES 0x4
-#define PROCESS_CREATE_FLAGS_SUSPENDED	     0x200
+#define PROCESS_CREATE_FLAGS_BREAKAWAY	      0x1
+#define PROCESS_CREATE_FLAGS_NO_DEBUG_INHERIT 0x2
+#define PROCESS_CREATE_FLAGS_INHERIT_HANDLES  0x4
+#define PROCESS_CREATE_FLAGS_SUSPENDED	      0x200
 
 typedef struct _PS_CREATE_INFO {
 	SIZE_T Size;

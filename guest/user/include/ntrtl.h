@@ -258,6 +258,7 @@ NTRTL NTSTATUS NTAPI RtlExpandEnvironmentStrings_U(PWSTR, PCUNICODE_STRING, PUNI
 /* Time */
 NTRTL LONGLONG NTAPI NtmmSystemTime(void);
 NTRTL LONGLONG NTAPI NtmmInterruptTime(void);
+NTRTL ULONG64 NTAPI NtmmTickCount(void);
 NTRTL LONGLONG NTAPI NtmmCoarseSystemTime(void);
 NTRTL LONGLONG NTAPI NtmmCoarseInterruptTime(void);
 NTRTL BOOL NTAPI RtlQueryPerformanceCounter(PLARGE_INTEGER);
@@ -316,5 +317,20 @@ NTRTL ULONG NTAPI EtwEventRegister(LPCGUID, PVOID, PVOID, PULONGLONG);
 NTRTL ULONG NTAPI EtwEventUnregister(ULONGLONG);
 NTRTL BOOLEAN NTAPI EtwEventEnabled(ULONGLONG, PVOID);
 NTRTL ULONG NTAPI EtwEventWrite(ULONGLONG, PVOID, ULONG, PVOID);
+
+/* ---- debuggers (ntdll/dbgui.c) ---- */
+NTAPI_DECL NTSTATUS NTAPI DbgUiConnectToDbg(void);
+NTAPI_DECL HANDLE NTAPI DbgUiGetThreadDebugObject(void);
+NTAPI_DECL VOID NTAPI DbgUiSetThreadDebugObject(HANDLE h);
+NTAPI_DECL NTSTATUS NTAPI DbgUiWaitStateChange(DBGUI_WAIT_STATE_CHANGE *s, PLARGE_INTEGER timeout);
+NTAPI_DECL NTSTATUS NTAPI DbgUiContinue(PCLIENT_ID id, NTSTATUS answer);
+NTAPI_DECL NTSTATUS NTAPI DbgUiStopDebugging(HANDLE process);
+NTAPI_DECL NTSTATUS NTAPI DbgUiDebugActiveProcess(HANDLE process);
+NTAPI_DECL NTSTATUS NTAPI DbgUiIssueRemoteBreakin(HANDLE process);
+NTAPI_DECL VOID NTAPI DbgUiRemoteBreakin(PVOID unused);
+NTAPI_DECL NTSTATUS NTAPI DbgUiConvertStateChangeStructure(DBGUI_WAIT_STATE_CHANGE *s,
+							   LPDEBUG_EVENT event);
+NTAPI_DECL NTSTATUS NTAPI DbgUiConvertStateChangeStructureEx(DBGUI_WAIT_STATE_CHANGE *s,
+							     LPDEBUG_EVENT event);
 
 #endif

@@ -199,6 +199,11 @@ static NTSTATUS start_process(const struct creation *c, PCWSTR image,
 	list.Attributes[n].Attribute = PS_ATTRIBUTE_CLIENT_ID;
 	list.Attributes[n].Size = sizeof(id);
 	list.Attributes[n++].ValuePtr = &id;
+	if (c->flags & (DEBUG_PROCESS | DEBUG_ONLY_THIS_PROCESS)) {
+		list.Attributes[n].Attribute = PS_ATTRIBUTE_DEBUG_OBJECT;
+		list.Attributes[n].Size = sizeof(HANDLE);
+		list.Attributes[n++].ValuePtr = DbgUiGetThreadDebugObject();
+	}
 	for (DWORD i = 0; c->extra && i < c->extra->count && n < ARRAY_COUNT(list.Attributes);
 	     i++) {
 		if (c->extra->item[i].attribute == PROC_THREAD_ATTRIBUTE_HANDLE_LIST) {
@@ -219,7 +224,8 @@ static NTSTATUS start_process(const struct creation *c, PCWSTR image,
 	    &pi->hProcess, &pi->hThread, PROCESS_ALL_ACCESS, THREAD_ALL_ACCESS, &process_attr,
 	    &thread_attr,
 	    (c->inherit ? PROCESS_CREATE_FLAGS_INHERIT_HANDLES : 0) |
-		(c->flags & CREATE_BREAKAWAY_FROM_JOB ? PROCESS_CREATE_FLAGS_BREAKAWAY : 0),
+		(c->flags & CREATE_BREAKAWAY_FROM_JOB ? PROCESS_CREATE_FLAGS_BREAKAWAY : 0) |
+		(c->flags & DEBUG_ONLY_THIS_PROCESS ? PROCESS_CREATE_FLAGS_NO_DEBUG_INHERIT : 0),
 	    THREAD_CREATE_FLAGS_CREATE_SUSPENDED, params, &info, &list);
 	RtlFreeUnicodeString(&nt);
 	if (!NT_SUCCESS(status))
@@ -321,8 +327,8 @@ WINBOOL WINAPI CreateProcessW(LPCWSTR application, LPWSTR command, LPSECURITY_AT
 	memset(pi, 0, sizeof(*pi));
 	if (!application && (!command || !*command))
 		return fail(ERROR_INVALID_PARAMETER);
-	if (flags & (DEBUG_PROCESS | DEBUG_ONLY_THIS_PROCESS))
-		return fail(ERROR_NOT_SUPPORTED);
+	if ((flags & (DEBUG_PROCESS | DEBUG_ONLY_THIS_PROCESS)) && !succeed(DbgUiConnectToDbg()))
+		return FALSE;
 	if (!folder_of(folder, here))
 		return FALSE;
 	if (!command || !*command) { /* the application's name, quoted, is the command line */

@@ -17,6 +17,8 @@ DWORD WINAPI GetEnvironmentVariableW(LPCWSTR name, LPWSTR out, DWORD room)
 		fail(ERROR_ENVVAR_NOT_FOUND);
 		return 0;
 	}
+	if (!NT_SUCCESS(status) && out && room)
+		out[0] = 0;
 	if (NT_SUCCESS(status) && n == room) /* fits only without its terminator */
 		return (DWORD)n + 1;
 	return (DWORD)n;
@@ -147,7 +149,11 @@ WINBOOL WINAPI SetEnvironmentStringsW(LPWCH env)
 DWORD WINAPI ExpandEnvironmentStringsW(LPCWSTR text, LPWSTR out, DWORD room)
 {
 	SIZE_T n = 0;
-	NTSTATUS status = RtlExpandEnvironmentStrings(NULL, text, wcslen(text), out, room, &n);
+	NTSTATUS status;
+
+	if (!text)
+		text = L"";
+	status = RtlExpandEnvironmentStrings(NULL, text, wcslen(text), out, room, &n);
 
 	if (!NT_SUCCESS(status) && status != STATUS_BUFFER_TOO_SMALL) {
 		succeed(status);

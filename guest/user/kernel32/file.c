@@ -195,8 +195,8 @@ WINBOOL WINAPI ReadFile(HANDLE h, LPVOID buffer, DWORD count, LPDWORD done, LPOV
 	} else if (!done) {
 		return fail(ERROR_INVALID_PARAMETER);
 	}
-	status = NtReadFile(real_handle(h), event, NULL, ov && !((ULONG_PTR)event & 1) ? ov : NULL,
-			    iosb, buffer, count, position, NULL);
+	status = NtReadFile(real_handle(h), event, NULL, packet_context(ov), iosb, buffer, count,
+			    position, NULL);
 	if (!ov)
 		status = settle(h, status, iosb);
 	if (done && status != STATUS_PENDING && NT_SUCCESS(status))
@@ -227,8 +227,8 @@ WINBOOL WINAPI WriteFile(HANDLE h, LPCVOID buffer, DWORD count, LPDWORD done, LP
 		position = &at;
 		event = ov->hEvent;
 	}
-	status = NtWriteFile(real_handle(h), event, NULL, ov && !((ULONG_PTR)event & 1) ? ov : NULL,
-			     iosb, buffer, count, position, NULL);
+	status = NtWriteFile(real_handle(h), event, NULL, packet_context(ov), iosb, buffer, count,
+			     position, NULL);
 	if (!ov)
 		status = settle(h, status, iosb);
 	if (done && status != STATUS_PENDING && NT_SUCCESS(status))
@@ -236,6 +236,29 @@ WINBOOL WINAPI WriteFile(HANDLE h, LPCVOID buffer, DWORD count, LPDWORD done, LP
 	if (status == STATUS_PENDING)
 		return fail(ERROR_IO_PENDING);
 	return succeed(status);
+}
+
+/* Page by page to or from anywhere; always overlapped, and the file's handle unbuffered. */
+WINBOOL WINAPI ReadFileScatter(HANDLE h, FILE_SEGMENT_ELEMENT *segments, DWORD bytes,
+			       LPDWORD reserved, LPOVERLAPPED ov)
+{
+	LARGE_INTEGER at;
+	PIO_STATUS_BLOCK iosb = overlapped_status(ov, &at);
+
+	(void)reserved;
+	return succeed(NtReadFileScatter(h, ov->hEvent, NULL, packet_context(ov), iosb, segments,
+					 bytes, &at, NULL));
+}
+
+WINBOOL WINAPI WriteFileGather(HANDLE h, FILE_SEGMENT_ELEMENT *segments, DWORD bytes,
+			       LPDWORD reserved, LPOVERLAPPED ov)
+{
+	LARGE_INTEGER at;
+	PIO_STATUS_BLOCK iosb = overlapped_status(ov, &at);
+
+	(void)reserved;
+	return succeed(NtWriteFileGather(h, ov->hEvent, NULL, packet_context(ov), iosb, segments,
+					 bytes, &at, NULL));
 }
 
 /* Carried by ...Ex requests from the kernel's APC to the program's completion routine. */

@@ -118,33 +118,61 @@ WINBOOL WINAPI SetFileInformationByHandle(HANDLE h, FILE_INFO_BY_HANDLE_CLASS cl
 	       succeed(NtSetInformationFile(h, &iosb, in, size, info_classes[cls].nt_class));
 }
 
+/* "\Device\HarddiskVolumeN\..." from its end on as a DOS path has it; the volume's number. */
+static PCWSTR behind_volume(PCWSTR name, unsigned *number)
+{
+	static const WCHAR device[] = L"\\Device\\HarddiskVolume";
+
+	*number = 0;
+	if (wcsncmp(name, device, ARRAY_COUNT(device) - 1))
+		return name;
+	for (name += ARRAY_COUNT(device) - 1; *name >= '0' && *name <= '9'; name++)
+		*number = *number * 10 + (unsigned)(*name - '0');
+	return name;
+}
+
 DWORD WINAPI GetFinalPathNameByHandleW(HANDLE h, LPWSTR out, DWORD room, DWORD flags)
 {
 	struct {
 		UNICODE_STRING name;
 		WCHAR text[1024];
 	} info;
-	static const WCHAR prefix[] = L"\\\\?\\";
-	PWSTR p;
-	SIZE_T n;
+	WCHAR front[64] = L"", root[] = L"A:\\";
+	unsigned number;
+	DWORD need;
+	PCWSTR p;
 
-	if (flags & ~7u) {
+	if ((flags &
+	     ~(DWORD)(VOLUME_NAME_GUID | VOLUME_NAME_NT | VOLUME_NAME_NONE | FILE_NAME_OPENED)) ||
+	    ((flags & 7) & ((flags & 7) - 1))) {
 		fail(ERROR_INVALID_PARAMETER);
 		return 0;
 	}
 	if (!succeed(
 		NtQueryObject(h, ObjectNameInformation, &info, sizeof(info) - sizeof(WCHAR), NULL)))
 		return 0;
-	p = info.name.Buffer;
-	n = info.name.Length / sizeof(WCHAR);
-	if (n > 4 && !wcsncmp(p, L"\\??\\", 4))
-		p += 4, n -= 4;
-	if (n + 5 > room)
-		return (DWORD)n + 5;
-	wcscpy(out, prefix);
-	memcpy(out + 4, p, n * sizeof(WCHAR));
-	out[n + 4] = 0;
-	return (DWORD)n + 4;
+	info.text[min(info.name.Length / sizeof(WCHAR), ARRAY_COUNT(info.text) - 1)] = 0;
+	p = behind_volume(info.name.Length ? info.name.Buffer : L"", &number);
+	if (!number) { /* a pipe, a console: it has no path */
+		fail(ERROR_INVALID_FUNCTION);
+		return 0;
+	}
+	root[0] = (WCHAR)('A' + number - 1);
+	if (flags & VOLUME_NAME_NT)
+		p = info.name.Buffer;
+	else if (!(flags & (VOLUME_NAME_NONE | VOLUME_NAME_GUID)))
+		_snwprintf(front, ARRAY_COUNT(front), L"\\\\?\\%c:", root[0]);
+	else if (flags & VOLUME_NAME_GUID) {
+		if (!GetVolumeNameForVolumeMountPointW(root, front, ARRAY_COUNT(front)))
+			return 0;
+		front[wcslen(front) - 1] = 0; /* the path begins with a backslash of its own */
+	}
+	need = (DWORD)(wcslen(front) + wcslen(p));
+	if (need + 1 > room)
+		return need + 1;
+	wcscpy(out, front);
+	wcscat(out, p);
+	return need;
 }
 
 DWORD WINAPI GetFinalPathNameByHandleA(HANDLE h, LPSTR out, DWORD room, DWORD flags)

@@ -133,6 +133,8 @@ static LPCWSTR system_message(DWORD id)
 	return NULL;
 }
 
+#define ERROR_NO_WORK_DONE_ 235 /* the headers lack it */
+
 struct text {
 	PWSTR p;
 	SIZE_T n, room;
@@ -169,10 +171,15 @@ struct inserts {
 	va_list *list;
 	ULONG_PTR read[99];
 	unsigned nread;
+	BOOL missing; /* one was wanted, and there are none */
 };
 
 static ULONG_PTR insert(struct inserts *in, unsigned n)
 {
+	if (!in->list) {
+		in->missing = TRUE;
+		return 0;
+	}
 	if (in->is_array)
 		return in->array[n - 1];
 	while (in->nread < n)
@@ -203,6 +210,8 @@ static void put_insert(struct text *t, struct inserts *in, unsigned *n, LPCWSTR 
 	*s = 0;
 	kind = s[-1];
 	arg[args++] = insert(in, *n);
+	if (in->missing)
+		return;
 	if ((kind == 's' || kind == 'S' || kind == 'c' || kind == 'C') && in->ansi) {
 		/* narrow is the natural kind of the ANSI call: swap for the wide formatter */
 		if (s[-2] != 'h' && s[-2] != 'l' && s[-2] != 'w')
@@ -315,7 +324,7 @@ static BOOL make_text(struct text *t, DWORD flags, LPCVOID source, DWORD id, BOO
 		return fail(ERROR_INVALID_PARAMETER);
 	}
 	append(t, L"", 0);
-	ok = format_text(t, text, flags, &in);
+	ok = format_text(t, text, flags, &in) && (!in.missing || fail(ERROR_INVALID_PARAMETER));
 	/* messages of the system end their line; with a width given, in a blank */
 	if (!(flags & FORMAT_MESSAGE_FROM_STRING)) {
 		if (flags & FORMAT_MESSAGE_MAX_WIDTH_MASK)
@@ -326,7 +335,7 @@ static BOOL make_text(struct text *t, DWORD flags, LPCVOID source, DWORD id, BOO
 	heap_delete(own);
 	if (t->failed)
 		return fail(ERROR_NOT_ENOUGH_MEMORY);
-	return ok;
+	return ok && (t->n || fail(ERROR_NO_WORK_DONE_));
 }
 
 DWORD WINAPI FormatMessageW(DWORD flags, LPCVOID source, DWORD id, DWORD language, LPWSTR out,
@@ -361,8 +370,6 @@ DWORD WINAPI FormatMessageW(DWORD flags, LPCVOID source, DWORD id, DWORD languag
 			wcscpy(out, t.p);
 		}
 	}
-	if (!n && t.p && !t.failed && !t.n)
-		fail(ERROR_SUCCESS);
 	heap_delete(t.p);
 	return n;
 }

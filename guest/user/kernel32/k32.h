@@ -66,8 +66,33 @@ void init_unhandled_filter(void);
 
 /* ---- file.c ---- */
 
+/* What the packet of a request names, where its file has a completion port: the OVERLAPPED, unless
+   the lowest bit of its event says that no packet is wanted. */
+static inline PVOID packet_context(LPOVERLAPPED ov)
+{
+	return ov && !((ULONG_PTR)ov->hEvent & 1) ? ov : NULL;
+}
+
 /* Waits for a request on an asynchronous handle that was made without an OVERLAPPED. */
 NTSTATUS settle(HANDLE h, NTSTATUS status, PIO_STATUS_BLOCK iosb);
+
+/* ---- modlist.c ---- */
+
+struct module_note {
+	PVOID base, entry;
+	ULONG size;
+	WCHAR name[MAX_PATH], path[MAX_PATH * 2];
+};
+/* TRUE ends the walk. */
+typedef BOOL module_visit(const struct module_note *m, PVOID context);
+/* FALSE: the process cannot be read, and the last error says why. */
+BOOL walk_modules(HANDLE process, module_visit *visit, PVOID context);
+
+/* ---- dlldir.c ---- */
+
+/* The folders one LoadLibraryEx looks in, of the heap; NULL: the loader's own order. FALSE: the
+   flags do not fit each other or the name. */
+BOOL dll_search_path(LPCWSTR name, DWORD flags, PWSTR *path);
 
 /* ---- sysinfo.c ---- */
 

@@ -44,8 +44,11 @@ WINBOOL WINAPI GetThreadGroupAffinity(HANDLE h, PGROUP_AFFINITY out)
 
 WINBOOL WINAPI SetThreadGroupAffinity(HANDLE h, const GROUP_AFFINITY *want, PGROUP_AFFINITY old)
 {
-	ULONG_PTR mask = want->Mask;
+	ULONG_PTR mask;
 
+	if (!want)
+		return fail(ERROR_NOACCESS);
+	mask = want->Mask;
 	if (want->Group || (ULONG)mask == ~0u) /* "all processors" is not known here */
 		return fail(ERROR_INVALID_PARAMETER);
 	if (old && !GetThreadGroupAffinity(h, old))

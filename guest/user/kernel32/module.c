@@ -50,13 +50,13 @@ HMODULE WINAPI LoadLibraryExW(LPCWSTR name, HANDLE file, DWORD flags)
 {
 	ULONG characteristics = 0;
 	WCHAR folder[MAX_PATH * 2];
-	PCWSTR search = NULL;
+	PWSTR search;
 	UNICODE_STRING s;
+	NTSTATUS status;
 	PVOID base;
 	SIZE_T n;
 
-	(void)file;
-	if (!name || !*name) {
+	if (!name || !*name || file) {
 		fail(ERROR_INVALID_PARAMETER);
 		return NULL;
 	}
@@ -79,9 +79,11 @@ HMODULE WINAPI LoadLibraryExW(LPCWSTR name, HANDLE file, DWORD flags)
 	}
 	if (flags & DONT_RESOLVE_DLL_REFERENCES)
 		characteristics |= IMAGE_FILE_EXECUTABLE_IMAGE;
-	return succeed(LdrLoadDll(search, characteristics ? &characteristics : NULL, &s, &base))
-		   ? base
-		   : NULL;
+	if (!dll_search_path(folder, flags, &search))
+		return NULL;
+	status = LdrLoadDll(search, characteristics ? &characteristics : NULL, &s, &base);
+	heap_delete(search);
+	return succeed(status) ? base : NULL;
 }
 
 HMODULE WINAPI LoadLibraryW(LPCWSTR name)

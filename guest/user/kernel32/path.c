@@ -219,6 +219,8 @@ WINBOOL WINAPI ReplaceFileW(LPCWSTR replaced, LPCWSTR replacement, LPCWSTR backu
 	(void)flags;
 	(void)exclude;
 	(void)reserved;
+	if (GetFileAttributesW(replaced) == INVALID_FILE_ATTRIBUTES) /* it must be there */
+		return FALSE;
 	if (backup && !CopyFileW(replaced, backup, FALSE))
 		return FALSE;
 	return MoveFileExW(replacement, replaced, MOVEFILE_REPLACE_EXISTING);

@@ -90,8 +90,8 @@ static BOOL pipe_control(HANDLE h, ULONG code, LPOVERLAPPED ov, PVOID in, ULONG 
 
 	if (ov)
 		ov->Internal = STATUS_PENDING;
-	status = NtFsControlFile(h, ov ? ov->hEvent : NULL, NULL, NULL, iosb, code, in, in_size,
-				 out, out_size);
+	status = NtFsControlFile(h, ov ? ov->hEvent : NULL, NULL, packet_context(ov), iosb, code,
+				 in, in_size, out, out_size);
 	if (status == STATUS_PENDING && !ov) {
 		NtWaitForSingleObject(h, FALSE, NULL);
 		status = iosb->Status;
@@ -159,6 +159,109 @@ WINBOOL WINAPI SetNamedPipeHandleState(HANDLE h, LPDWORD mode, LPDWORD count, LP
 	info.CompletionMode =
 	    *mode & PIPE_NOWAIT ? FILE_PIPE_COMPLETE_OPERATION : FILE_PIPE_QUEUE_OPERATION;
 	return succeed(NtSetInformationFile(h, &iosb, &info, sizeof(info), FilePipeInformation));
+}
+
+static NTSTATUS pipe_information(HANDLE h, FILE_PIPE_INFORMATION *info,
+				 FILE_PIPE_LOCAL_INFORMATION *local)
+{
+	IO_STATUS_BLOCK iosb;
+	NTSTATUS status =
+	    NtQueryInformationFile(h, &iosb, info, sizeof(*info), FilePipeInformation);
+
+	if (NT_SUCCESS(status))
+		status = NtQueryInformationFile(h, &iosb, local, sizeof(*local),
+						FilePipeLocalInformation);
+	return status;
+}
+
+/* Nobody is impersonated, and nothing is sent in batches: what asks for that is refused. */
+WINBOOL WINAPI GetNamedPipeHandleStateW(HANDLE h, LPDWORD state, LPDWORD instances, LPDWORD collect,
+					LPDWORD timeout, LPWSTR user, DWORD user_room)
+{
+	FILE_PIPE_INFORMATION info;
+	FILE_PIPE_LOCAL_INFORMATION local;
+
+	(void)user_room;
+	if (!succeed(pipe_information(h, &info, &local)))
+		return FALSE;
+	if (user)
+		return fail(ERROR_CANNOT_IMPERSONATE);
+	if ((collect || timeout) && local.NamedPipeEnd)
+		return fail(ERROR_INVALID_PARAMETER); /* of a client's end only */
+	if (state)
+		*state = (info.ReadMode ? PIPE_READMODE_MESSAGE : PIPE_READMODE_BYTE) |
+			 (info.CompletionMode ? PIPE_NOWAIT : PIPE_WAIT);
+	if (instances)
+		*instances = min(local.CurrentInstances, PIPE_UNLIMITED_INSTANCES);
+	if (collect)
+		*collect = 0;
+	if (timeout)
+		*timeout = 0;
+	return TRUE;
+}
+
+WINBOOL WINAPI GetNamedPipeHandleStateA(HANDLE h, LPDWORD state, LPDWORD instances, LPDWORD collect,
+					LPDWORD timeout, LPSTR user, DWORD user_room)
+{
+	return GetNamedPipeHandleStateW(h, state, instances, collect, timeout, (LPWSTR)user,
+					user_room);
+}
+
+/* A request and its answer, as one call. */
+WINBOOL WINAPI TransactNamedPipe(HANDLE h, LPVOID in, DWORD in_size, LPVOID out, DWORD out_size,
+				 LPDWORD done, LPOVERLAPPED ov)
+{
+	IO_STATUS_BLOCK own = {{0}, 0}, *iosb = ov ? (PIO_STATUS_BLOCK)&ov->Internal : &own;
+	NTSTATUS status;
+
+	if (ov)
+		ov->Internal = STATUS_PENDING;
+	status = NtFsControlFile(h, ov ? ov->hEvent : NULL, NULL, packet_context(ov), iosb,
+				 FSCTL_PIPE_TRANSCEIVE_, in, in_size, out, out_size);
+	if (!ov)
+		status = settle(h, status, iosb);
+	if (status == STATUS_PENDING)
+		return fail(ERROR_IO_PENDING);
+	if (done)
+		*done = (DWORD)iosb->Information;
+	return succeed(status);
+}
+
+WINBOOL WINAPI CallNamedPipeW(LPCWSTR name, LPVOID in, DWORD in_size, LPVOID out, DWORD out_size,
+			      LPDWORD done, DWORD ms)
+{
+	DWORD mode = PIPE_READMODE_MESSAGE;
+	BOOL ok = FALSE;
+	DWORD error;
+	HANDLE h;
+
+	for (;;) {
+		h = CreateFileW(name, GENERIC_READ | GENERIC_WRITE, 0, NULL, OPEN_EXISTING, 0,
+				NULL);
+		if (h != INVALID_HANDLE_VALUE)
+			break;
+		if (GetLastError() != ERROR_PIPE_BUSY || ms == NMPWAIT_NOWAIT ||
+		    !WaitNamedPipeW(name, ms))
+			return FALSE;
+	}
+	if (SetNamedPipeHandleState(h, &mode, NULL, NULL))
+		ok = TransactNamedPipe(h, in, in_size, out, out_size, done, NULL);
+	error = GetLastError();
+	NtClose(h);
+	return ok || fail(error);
+}
+
+WINBOOL WINAPI CallNamedPipeA(LPCSTR name, LPVOID in, DWORD in_size, LPVOID out, DWORD out_size,
+			      LPDWORD done, DWORD ms)
+{
+	BOOL ok;
+	PWSTR w;
+
+	if (!wide_copy(name, &w))
+		return FALSE;
+	ok = CallNamedPipeW(w, in, in_size, out, out_size, done, ms);
+	heap_delete(w);
+	return ok;
 }
 
 WINBOOL WINAPI GetNamedPipeInfo(HANDLE h, LPDWORD flags, LPDWORD out_size, LPDWORD in_size,

@@ -22,7 +22,7 @@ struct task {
 RTL_SRWLOCK pool_lock;
 static RTL_CONDITION_VARIABLE more, quiet;
 static struct task *first_task, **last_task = &first_task;
-static LONG workers, idle;
+static LONG workers, idle, queued; /* queued: tasks that no worker has taken */
 
 void pool_acquire(void)
 {
@@ -45,35 +45,64 @@ void pool_drop(struct pool_object *o) /* with the lock */
 
 /* --- workers --- */
 
-static void run(struct task *t)
+static void run(struct task *t, struct pool_instance *i)
 {
+	PTP_CALLBACK_INSTANCE instance = (PTP_CALLBACK_INSTANCE)i;
 	struct pool_object *o = t->object;
 
 	switch (o->kind) {
 	case POOL_WORK:
-		((PTP_WORK_CALLBACK)o->callback)(NULL, o->context, (PTP_WORK)o);
+		((PTP_WORK_CALLBACK)o->callback)(instance, o->context, (PTP_WORK)o);
 		break;
 	case POOL_SIMPLE:
-		((LPTHREAD_START_ROUTINE)o->callback)(o->context);
+		if (o->old_style)
+			((LPTHREAD_START_ROUTINE)o->callback)(o->context);
+		else
+			((PTP_SIMPLE_CALLBACK)o->callback)(instance, o->context);
 		break;
 	case POOL_TIMER:
 		if (o->old_style)
 			((WAITORTIMERCALLBACK)o->callback)(o->context, TRUE);
 		else
-			((PTP_TIMER_CALLBACK)o->callback)(NULL, o->context, (PTP_TIMER)o);
+			((PTP_TIMER_CALLBACK)o->callback)(instance, o->context, (PTP_TIMER)o);
 		break;
 	case POOL_WAIT:
 		if (o->old_style)
 			((WAITORTIMERCALLBACK)o->callback)(o->context, t->result == WAIT_TIMEOUT);
 		else
-			((PTP_WAIT_CALLBACK)o->callback)(NULL, o->context, (PTP_WAIT)o, t->result);
+			((PTP_WAIT_CALLBACK)o->callback)(instance, o->context, (PTP_WAIT)o,
+							 t->result);
 		break;
 	}
+	if (o->finalization)
+		o->finalization(instance, o->context);
+}
+
+void pool_ended(struct pool_ending *e)
+{
+	if (--e->left)
+		return;
+	if (e->event)
+		NtSetEvent(e->event, NULL);
+	heap_delete(e);
+}
+
+void pool_settle(struct pool_object *o)
+{
+	if (--o->pending)
+		return;
+	if (o->done_event)
+		NtSetEvent(o->done_event, NULL);
+	if (o->ending)
+		pool_ended(o->ending);
+	o->ending = NULL;
+	RtlWakeAllConditionVariable(&quiet);
 }
 
 static DWORD WINAPI worker(LPVOID unused)
 {
 	LARGE_INTEGER patience = {.QuadPart = -(LONGLONG)IDLE_MS * TICKS_PER_MS};
+	struct pool_instance i;
 
 	(void)unused;
 	pool_acquire();
@@ -93,14 +122,14 @@ static DWORD WINAPI worker(LPVOID unused)
 		first_task = t->next;
 		if (!first_task)
 			last_task = &first_task;
+		queued--;
 		pool_release();
-		run(t);
+		i = (struct pool_instance){.object = t->object};
+		run(t, &i);
+		pool_returned(&i);
 		pool_acquire();
-		if (!--t->object->pending) {
-			if (t->object->done_event)
-				NtSetEvent(t->object->done_event, NULL);
-			RtlWakeAllConditionVariable(&quiet);
-		}
+		if (!i.disassociated)
+			pool_settle(t->object);
 		pool_drop(t->object);
 		heap_delete(t);
 	}
@@ -121,7 +150,7 @@ BOOL pool_enqueue(struct pool_object *o, TP_WAIT_RESULT result)
 	o->pending++;
 	*last_task = t;
 	last_task = &t->next;
-	if (idle) {
+	if (++queued <= idle) { /* those who sleep will take all there is */
 		RtlWakeConditionVariable(&more);
 	} else if (workers < MAX_WORKERS) {
 		HANDLE h = CreateThread(NULL, 0, worker, NULL, 0, NULL);
@@ -134,7 +163,8 @@ BOOL pool_enqueue(struct pool_object *o, TP_WAIT_RESULT result)
 	return TRUE;
 }
 
-struct pool_object *pool_new(enum object_kind kind, PVOID callback, PVOID context)
+struct pool_object *pool_new(enum object_kind kind, PVOID callback, PVOID context,
+			     PTP_CALLBACK_ENVIRON env)
 {
 	struct pool_object *o = heap_new(sizeof(*o));
 
@@ -147,13 +177,14 @@ struct pool_object *pool_new(enum object_kind kind, PVOID callback, PVOID contex
 	o->refs = 1;
 	o->callback = callback;
 	o->context = context;
+	pool_join(o, env);
 	return o;
 }
 
-/* Takes o's tasks that have not begun off the queue. => lock */
-static void cancel_tasks(struct pool_object *o)
+BOOL pool_cancel_tasks(struct pool_object *o)
 {
 	struct task **at = &first_task, *t;
+	BOOL any = FALSE;
 
 	while ((t = *at)) {
 		if (t->object != o) {
@@ -161,18 +192,21 @@ static void cancel_tasks(struct pool_object *o)
 			continue;
 		}
 		*at = t->next;
+		queued--;
+		any = TRUE;
 		o->pending--;
 		pool_drop(o); /* never the last: the caller has one */
 		heap_delete(t);
 	}
 	last_task = at;
+	return any;
 }
 
 void pool_wait_quiet(struct pool_object *o, BOOL cancel)
 {
 	pool_acquire();
 	if (cancel)
-		cancel_tasks(o);
+		pool_cancel_tasks(o);
 	while (o->pending)
 		RtlSleepConditionVariableSRW(&quiet, &pool_lock, NULL, 0);
 	pool_release();
@@ -184,7 +218,7 @@ BOOL pool_finish(struct pool_object *o, HANDLE event)
 	BOOL busy;
 
 	pool_acquire();
-	cancel_tasks(o);
+	pool_cancel_tasks(o);
 	busy = o->pending != 0;
 	if (busy && event && event != INVALID_HANDLE_VALUE)
 		o->done_event = event;
@@ -204,8 +238,7 @@ BOOL pool_finish(struct pool_object *o, HANDLE event)
 
 PTP_WORK WINAPI CreateThreadpoolWork(PTP_WORK_CALLBACK f, PVOID context, PTP_CALLBACK_ENVIRON env)
 {
-	(void)env;
-	return (PTP_WORK)pool_new(POOL_WORK, (PVOID)f, context);
+	return (PTP_WORK)pool_new(POOL_WORK, (PVOID)f, context, env);
 }
 
 VOID WINAPI SubmitThreadpoolWork(PTP_WORK work)
@@ -223,35 +256,26 @@ VOID WINAPI WaitForThreadpoolWorkCallbacks(PTP_WORK work, WINBOOL cancel)
 VOID WINAPI CloseThreadpoolWork(PTP_WORK work)
 {
 	pool_acquire();
+	pool_leave((struct pool_object *)work);
 	pool_drop((struct pool_object *)work);
 	pool_release();
 }
 
-/* The simple callback has an instance before its context: adapted by a small record. */
-struct simple {
-	PTP_SIMPLE_CALLBACK callback;
-	PVOID context;
-};
-
-static DWORD WINAPI call_simple(LPVOID arg)
+/* Of a simple callback nobody has a handle: the group keeps it, or nobody does. */
+static BOOL queue_simple(PVOID f, PVOID context, PTP_CALLBACK_ENVIRON env, BOOL old_style)
 {
-	struct simple s = *(struct simple *)arg;
-
-	heap_delete(arg);
-	s.callback(NULL, s.context);
-	return 0;
-}
-
-static BOOL queue_simple(PVOID f, PVOID context)
-{
-	struct pool_object *o = pool_new(POOL_SIMPLE, f, context);
+	struct pool_object *o = pool_new(POOL_SIMPLE, f, context, env);
 	BOOL ok;
 
 	if (!o)
 		return FALSE;
+	o->old_style = old_style;
 	pool_acquire();
 	ok = pool_enqueue(o, 0);
-	pool_drop(o);
+	if (!ok)
+		pool_leave(o);
+	if (!ok || !o->group)
+		pool_drop(o);
 	pool_release();
 	return ok;
 }
@@ -259,19 +283,13 @@ static BOOL queue_simple(PVOID f, PVOID context)
 WINBOOL WINAPI TrySubmitThreadpoolCallback(PTP_SIMPLE_CALLBACK f, PVOID context,
 					   PTP_CALLBACK_ENVIRON env)
 {
-	struct simple *s = heap_new(sizeof(*s));
-
-	(void)env;
-	if (!s)
-		return fail(ERROR_NOT_ENOUGH_MEMORY);
-	*s = (struct simple){f, context};
-	return queue_simple((PVOID)call_simple, s);
+	return queue_simple((PVOID)f, context, env, FALSE);
 }
 
 WINBOOL WINAPI QueueUserWorkItem(LPTHREAD_START_ROUTINE f, PVOID context, ULONG flags)
 {
 	(void)flags;
-	return queue_simple((PVOID)f, context);
+	return queue_simple((PVOID)f, context, NULL, TRUE);
 }
 
 /* --- pools and groups of one's own: there is the one pool --- */

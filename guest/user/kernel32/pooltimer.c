@@ -17,7 +17,7 @@ static void insert_timer(struct pool_object *o)
 	e->Blink = &o->link;
 }
 
-static void remove_timer(struct pool_object *o)
+void pool_stop_timer(struct pool_object *o)
 {
 	if (!o->link.Flink)
 		return;
@@ -44,11 +44,13 @@ static DWORD WINAPI timer_thread(LPVOID unused)
 			RtlSleepConditionVariableSRW(&timers_changed, &pool_lock, &until, 0);
 			continue;
 		}
-		remove_timer(o);
+		pool_stop_timer(o);
 		pool_enqueue(o, 0);
 		if (o->period) {
 			o->due += (LONGLONG)o->period * TICKS_PER_MS;
 			insert_timer(o);
+		} else {
+			o->spent = TRUE;
 		}
 	}
 	return 0;
@@ -57,7 +59,7 @@ static DWORD WINAPI timer_thread(LPVOID unused)
 /* due: NT time (negative: from now). => lock */
 static BOOL set_timer(struct pool_object *o, LONGLONG due, DWORD period)
 {
-	remove_timer(o);
+	pool_stop_timer(o);
 	o->due = due <= 0 ? NtmmSystemTime() - due : due;
 	o->period = period;
 	insert_timer(o);
@@ -65,7 +67,7 @@ static BOOL set_timer(struct pool_object *o, LONGLONG due, DWORD period)
 		HANDLE h = CreateThread(NULL, 0, timer_thread, NULL, 0, NULL);
 
 		if (!h) {
-			remove_timer(o);
+			pool_stop_timer(o);
 			return FALSE;
 		}
 		NtClose(h);
@@ -78,8 +80,7 @@ static BOOL set_timer(struct pool_object *o, LONGLONG due, DWORD period)
 PTP_TIMER WINAPI CreateThreadpoolTimer(PTP_TIMER_CALLBACK f, PVOID context,
 				       PTP_CALLBACK_ENVIRON env)
 {
-	(void)env;
-	return (PTP_TIMER)pool_new(POOL_TIMER, (PVOID)f, context);
+	return (PTP_TIMER)pool_new(POOL_TIMER, (PVOID)f, context, env);
 }
 
 VOID WINAPI SetThreadpoolTimer(PTP_TIMER timer, PFILETIME due, DWORD period, DWORD window)
@@ -91,7 +92,7 @@ VOID WINAPI SetThreadpoolTimer(PTP_TIMER timer, PFILETIME due, DWORD period, DWO
 	if (due)
 		set_timer(o, pool_due(due), period);
 	else
-		remove_timer(o);
+		pool_stop_timer(o);
 	pool_release();
 }
 
@@ -110,7 +111,8 @@ VOID WINAPI CloseThreadpoolTimer(PTP_TIMER timer)
 	struct pool_object *o = (struct pool_object *)timer;
 
 	pool_acquire();
-	remove_timer(o);
+	pool_stop_timer(o);
+	pool_leave(o);
 	pool_drop(o);
 	pool_release();
 }
@@ -142,7 +144,7 @@ WINBOOL WINAPI CreateTimerQueueTimer(PHANDLE out, HANDLE queue, WAITORTIMERCALLB
 				     PVOID context, DWORD due, DWORD period, ULONG flags)
 {
 	struct timer_queue *q = queue ? queue : &default_queue;
-	struct pool_object *o = pool_new(POOL_TIMER, (PVOID)f, context);
+	struct pool_object *o = pool_new(POOL_TIMER, (PVOID)f, context, NULL);
 	struct queue *entry = heap_new(sizeof(*entry));
 	BOOL ok;
 
@@ -158,6 +160,7 @@ WINBOOL WINAPI CreateTimerQueueTimer(PHANDLE out, HANDLE queue, WAITORTIMERCALLB
 	if (ok) {
 		*entry = (struct queue){o, q->timers};
 		q->timers = entry;
+		o->queue = q;
 	}
 	pool_release();
 	if (!ok) {
@@ -175,27 +178,28 @@ WINBOOL WINAPI ChangeTimerQueueTimer(HANDLE queue, HANDLE timer, ULONG due, ULON
 
 	(void)queue;
 	pool_acquire();
-	ok = set_timer(timer, -(LONGLONG)due * TICKS_PER_MS, period);
+	ok = ((struct pool_object *)timer)->spent ||
+	     set_timer(timer, -(LONGLONG)due * TICKS_PER_MS, period);
 	pool_release();
 	return ok;
 }
 
 WINBOOL WINAPI DeleteTimerQueueTimer(HANDLE queue, HANDLE timer, HANDLE event)
 {
-	struct timer_queue *q = queue ? queue : &default_queue;
 	struct pool_object *o = timer;
 	struct queue **at, *entry = NULL;
 
+	(void)queue; /* the timer knows its own */
 	if (!o)
 		return fail(ERROR_INVALID_PARAMETER);
 	pool_acquire();
-	for (at = &q->timers; *at; at = &(*at)->next)
+	for (at = &o->queue->timers; *at; at = &(*at)->next)
 		if ((*at)->timer == o) {
 			entry = *at;
 			*at = entry->next;
 			break;
 		}
-	remove_timer(o);
+	pool_stop_timer(o);
 	pool_release();
 	if (!entry)
 		return fail(ERROR_INVALID_PARAMETER);
@@ -206,16 +210,32 @@ WINBOOL WINAPI DeleteTimerQueueTimer(HANDLE queue, HANDLE timer, HANDLE event)
 WINBOOL WINAPI DeleteTimerQueueEx(HANDLE queue, HANDLE event)
 {
 	struct timer_queue *q = queue;
+	struct pool_ending *all;
 	BOOL ok = TRUE;
 
 	if (!q)
 		return fail(ERROR_INVALID_HANDLE);
-	while (q->timers)
-		ok = DeleteTimerQueueTimer(q, q->timers->timer,
-					   event == INVALID_HANDLE_VALUE ? event : NULL) &&
-		     ok;
-	if (event && event != INVALID_HANDLE_VALUE)
-		NtSetEvent(event, NULL);
+	all = heap_new(sizeof(*all));
+	if (!all)
+		return fail(ERROR_NOT_ENOUGH_MEMORY);
+	*all = (struct pool_ending){1, event == INVALID_HANDLE_VALUE ? NULL : event};
+	while (q->timers) {
+		struct pool_object *o = q->timers->timer;
+
+		pool_acquire();
+		pool_stop_timer(o);
+		pool_cancel_tasks(o);
+		if (o->pending && all->event) { /* the event comes when the last one is quiet */
+			all->left++;
+			o->ending = all;
+		}
+		pool_release();
+		ok =
+		    DeleteTimerQueueTimer(q, o, event == INVALID_HANDLE_VALUE ? event : NULL) && ok;
+	}
+	pool_acquire();
+	pool_ended(all);
+	pool_release();
 	heap_delete(q);
 	return ok || fail(ERROR_IO_PENDING);
 }

@@ -43,7 +43,7 @@ static BOOL start_wait(struct pool_object *o)
 }
 
 /* Ends the wait's thread, if it has one. */
-static void stop_wait(struct pool_object *o)
+void pool_stop_wait(struct pool_object *o)
 {
 	HANDLE thread;
 
@@ -63,7 +63,7 @@ static void stop_wait(struct pool_object *o)
 WINBOOL WINAPI RegisterWaitForSingleObject(PHANDLE out, HANDLE object, WAITORTIMERCALLBACK f,
 					   PVOID context, ULONG ms, ULONG flags)
 {
-	struct pool_object *o = pool_new(POOL_WAIT, (PVOID)f, context);
+	struct pool_object *o = pool_new(POOL_WAIT, (PVOID)f, context, NULL);
 	BOOL ok;
 
 	if (!o)
@@ -92,7 +92,7 @@ WINBOOL WINAPI UnregisterWaitEx(HANDLE wait, HANDLE event)
 	pool_acquire();
 	o->closed = TRUE;
 	pool_release();
-	stop_wait(o);
+	pool_stop_wait(o);
 	return pool_finish(o, event);
 }
 
@@ -103,9 +103,8 @@ WINBOOL WINAPI UnregisterWait(HANDLE wait)
 
 PTP_WAIT WINAPI CreateThreadpoolWait(PTP_WAIT_CALLBACK f, PVOID context, PTP_CALLBACK_ENVIRON env)
 {
-	struct pool_object *o = pool_new(POOL_WAIT, (PVOID)f, context);
+	struct pool_object *o = pool_new(POOL_WAIT, (PVOID)f, context, env);
 
-	(void)env;
 	if (o)
 		o->once = TRUE; /* each SetThreadpoolWait waits once */
 	return (PTP_WAIT)o;
@@ -115,7 +114,7 @@ VOID WINAPI SetThreadpoolWait(PTP_WAIT wait, HANDLE object, PFILETIME timeout)
 {
 	struct pool_object *o = (struct pool_object *)wait;
 
-	stop_wait(o);
+	pool_stop_wait(o);
 	if (!object)
 		return;
 	pool_acquire();
@@ -135,8 +134,9 @@ VOID WINAPI CloseThreadpoolWait(PTP_WAIT wait)
 {
 	struct pool_object *o = (struct pool_object *)wait;
 
-	stop_wait(o);
+	pool_stop_wait(o);
 	pool_acquire();
+	pool_leave(o);
 	pool_drop(o);
 	pool_release();
 }

@@ -222,30 +222,29 @@ DWORD WINAPI K32GetProcessImageFileNameA(HANDLE h, LPSTR out, DWORD room)
 	return QueryFullProcessImageNameA(h, PROCESS_NAME_NATIVE, out, &n) ? n : 0;
 }
 
-/* --- modules of this process --- */
+/* --- modules of a process --- */
 
 struct module_walk {
 	HMODULE *out;
 	DWORD room, count;
 };
 
-static VOID NTAPI note_module(PLDR_DATA_TABLE_ENTRY e, PVOID arg, BOOLEAN *stop)
+static BOOL note_module(const struct module_note *m, PVOID context)
 {
-	struct module_walk *w = arg;
+	struct module_walk *w = context;
 
-	(void)stop;
 	if (w->count < w->room)
-		w->out[w->count] = e->DllBase;
+		w->out[w->count] = m->base;
 	w->count++;
+	return FALSE;
 }
 
 WINBOOL WINAPI K32EnumProcessModules(HANDLE h, HMODULE *out, DWORD size, LPDWORD got)
 {
 	struct module_walk w = {out, size / sizeof(*out), 0};
 
-	if (GetProcessId(h) != GetCurrentProcessId())
-		return fail(ERROR_PARTIAL_COPY);
-	LdrEnumerateLoadedModules(0, note_module, &w);
+	if (!walk_modules(h, note_module, &w))
+		return FALSE;
 	*got = w.count * sizeof(*out);
 	return TRUE;
 }
@@ -257,38 +256,50 @@ WINBOOL WINAPI K32EnumProcessModulesEx(HANDLE h, HMODULE *out, DWORD size, LPDWO
 	return K32EnumProcessModules(h, out, size, got);
 }
 
-static PLDR_DATA_TABLE_ENTRY entry_of(HANDLE h, HMODULE m)
-{
-	PLDR_DATA_TABLE_ENTRY e;
+struct module_wanted {
+	HMODULE m; /* NULL: the first, which is the program */
+	BOOL found;
+	struct module_note note;
+};
 
-	if (GetProcessId(h) != GetCurrentProcessId() ||
-	    !NT_SUCCESS(
-		LdrFindEntryForAddress(m ? (PVOID)m : NtCurrentPeb()->ImageBaseAddress, &e))) {
-		fail(ERROR_INVALID_HANDLE);
-		return NULL;
-	}
-	return e;
+static BOOL is_wanted(const struct module_note *m, PVOID context)
+{
+	struct module_wanted *w = context;
+
+	if (w->m && m->base != (PVOID)w->m)
+		return FALSE;
+	w->note = *m;
+	w->found = TRUE;
+	return TRUE;
+}
+
+static BOOL find_module(HANDLE h, HMODULE m, struct module_wanted *w)
+{
+	w->m = m;
+	w->found = FALSE;
+	return walk_modules(h, is_wanted, w) && (w->found || fail(ERROR_INVALID_HANDLE));
 }
 
 WINBOOL WINAPI K32GetModuleInformation(HANDLE h, HMODULE m, LPMODULEINFO info, DWORD size)
 {
-	PLDR_DATA_TABLE_ENTRY e = entry_of(h, m);
+	struct module_wanted w;
 
 	if (size < sizeof(*info))
 		return fail(ERROR_INSUFFICIENT_BUFFER);
-	if (!e)
+	if (!find_module(h, m, &w))
 		return FALSE;
-	info->lpBaseOfDll = e->DllBase;
-	info->SizeOfImage = e->SizeOfImage;
-	info->EntryPoint = e->EntryPoint;
+	info->lpBaseOfDll = w.note.base;
+	info->SizeOfImage = w.note.size;
+	info->EntryPoint = w.note.entry;
 	return TRUE;
 }
 
-static DWORD give_name(PCUNICODE_STRING s, LPWSTR out, DWORD room)
+/* As much as there is room for, terminated; its length. */
+static DWORD give_name(LPCWSTR name, LPWSTR out, DWORD room)
 {
-	DWORD n = min((DWORD)(s->Length / sizeof(WCHAR)), room ? room - 1 : 0);
+	DWORD n = min((DWORD)wcslen(name), room ? room - 1 : 0);
 
-	memcpy(out, s->Buffer, n * sizeof(WCHAR));
+	memcpy(out, name, n * sizeof(WCHAR));
 	if (room)
 		out[n] = 0;
 	return n;
@@ -296,16 +307,16 @@ static DWORD give_name(PCUNICODE_STRING s, LPWSTR out, DWORD room)
 
 DWORD WINAPI K32GetModuleBaseNameW(HANDLE h, HMODULE m, LPWSTR out, DWORD room)
 {
-	PLDR_DATA_TABLE_ENTRY e = entry_of(h, m);
+	struct module_wanted w;
 
-	return e ? give_name(&e->BaseDllName, out, room) : 0;
+	return find_module(h, m, &w) ? give_name(w.note.name, out, room) : 0;
 }
 
 DWORD WINAPI K32GetModuleFileNameExW(HANDLE h, HMODULE m, LPWSTR out, DWORD room)
 {
-	PLDR_DATA_TABLE_ENTRY e = entry_of(h, m);
+	struct module_wanted w;
 
-	return e ? give_name(&e->FullDllName, out, room) : 0;
+	return find_module(h, m, &w) ? give_name(w.note.path, out, room) : 0;
 }
 
 DWORD WINAPI K32GetModuleBaseNameA(HANDLE h, HMODULE m, LPSTR out, DWORD room)

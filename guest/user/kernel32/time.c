@@ -20,7 +20,7 @@ DWORD WINAPI GetTickCount(VOID)
 
 ULONGLONG WINAPI GetTickCount64(VOID)
 {
-	return (ULONGLONG)NtmmCoarseInterruptTime() / TICKS_PER_MS;
+	return NtmmTickCount();
 }
 
 static void to_filetime(LPFILETIME out, LONGLONG t)
@@ -56,6 +56,8 @@ VOID WINAPI QueryInterruptTimePrecise(PULONGLONG out)
 
 WINBOOL WINAPI QueryUnbiasedInterruptTime(PULONGLONG out)
 {
+	if (!out)
+		return fail(ERROR_INVALID_PARAMETER);
 	*out = (ULONGLONG)NtmmCoarseInterruptTime(); /* the machine never sleeps */
 	return TRUE;
 }

@@ -1,5 +1,5 @@
 /*
- * Toolhelp: snapshots of processes, threads and this process' modules.
+ * Toolhelp: snapshots of processes, threads and the modules of a process.
  */
 #include "guest/user/kernel32/k32.h"
 #include <tlhelp32.h>
@@ -33,28 +33,41 @@ static BOOL write_snapshot(HANDLE section, const struct snapshot_header *h,
 
 struct module_list {
 	MODULEENTRY32W *entries;
-	DWORD count, room;
+	DWORD count, room, process;
 };
 
-static VOID NTAPI add_module_entry(PLDR_DATA_TABLE_ENTRY e, PVOID arg, BOOLEAN *stop)
+static BOOL add_module_entry(const struct module_note *note, PVOID context)
 {
-	struct module_list *l = arg;
+	struct module_list *l = context;
 	MODULEENTRY32W *m = &l->entries[l->count];
 
-	(void)stop;
 	if (l->count == l->room)
-		return;
+		return TRUE;
 	memset(m, 0, sizeof(*m));
 	m->dwSize = sizeof(*m);
 	m->th32ModuleID = 1;
-	m->th32ProcessID = GetCurrentProcessId();
+	m->th32ProcessID = l->process;
 	m->GlblcntUsage = m->ProccntUsage = 0xffff;
-	m->modBaseAddr = e->DllBase;
-	m->modBaseSize = e->SizeOfImage;
-	m->hModule = e->DllBase;
-	wcsncpy(m->szModule, e->BaseDllName.Buffer, MAX_MODULE_NAME32);
-	wcsncpy(m->szExePath, e->FullDllName.Buffer, MAX_PATH - 1);
+	m->modBaseAddr = note->base;
+	m->modBaseSize = note->size;
+	m->hModule = note->base;
+	wcsncpy(m->szModule, note->name, MAX_MODULE_NAME32);
+	wcsncpy(m->szExePath, note->path, MAX_PATH - 1);
 	l->count++;
+	return FALSE;
+}
+
+static BOOL list_modules(struct module_list *l, DWORD id)
+{
+	HANDLE h = OpenProcess(PROCESS_QUERY_INFORMATION | PROCESS_VM_READ, FALSE, id);
+	BOOL ok;
+
+	if (!h)
+		return FALSE;
+	l->process = id;
+	ok = walk_modules(h, add_module_entry, l);
+	NtClose(h);
+	return ok;
 }
 
 HANDLE WINAPI CreateToolhelp32Snapshot(DWORD flags, DWORD id)
@@ -63,16 +76,11 @@ HANDLE WINAPI CreateToolhelp32Snapshot(DWORD flags, DWORD id)
 	struct snapshot_header h = {0};
 	PROCESSENTRY32W *p = NULL;
 	THREADENTRY32 *t = NULL;
-	struct module_list l = {NULL, 0, MAX_ENTRIES};
+	struct module_list l = {NULL, 0, MAX_ENTRIES, 0};
 	char *list = NULL;
 	HANDLE section = NULL;
 	SIZE_T size;
 
-	if ((flags & (TH32CS_SNAPMODULE | TH32CS_SNAPMODULE32)) && id &&
-	    id != GetCurrentProcessId()) {
-		fail(ERROR_ACCESS_DENIED); /* other processes' loader lists are not read */
-		return INVALID_HANDLE_VALUE;
-	}
 	p = heap_new(MAX_ENTRIES * sizeof(*p));
 	t = heap_new(4 * MAX_ENTRIES * sizeof(*t));
 	l.entries = heap_new(MAX_ENTRIES * sizeof(MODULEENTRY32W));
@@ -116,8 +124,9 @@ HANDLE WINAPI CreateToolhelp32Snapshot(DWORD flags, DWORD id)
 				break;
 		}
 	}
-	if (flags & (TH32CS_SNAPMODULE | TH32CS_SNAPMODULE32))
-		LdrEnumerateLoadedModules(0, add_module_entry, &l);
+	if ((flags & (TH32CS_SNAPMODULE | TH32CS_SNAPMODULE32)) &&
+	    !list_modules(&l, id ? id : GetCurrentProcessId()))
+		goto out;
 	h.modules = l.count;
 	size = sizeof(h) + h.processes * sizeof(*p) + h.threads * sizeof(*t) +
 	       h.modules * sizeof(MODULEENTRY32W);

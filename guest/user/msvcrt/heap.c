@@ -146,7 +146,7 @@ void *_aligned_offset_malloc(size_t size, size_t align, size_t offset)
 	char *block;
 	uintptr_t at;
 
-	if (!align || (align & (align - 1)) || (offset && offset >= size)) {
+	if ((align & (align - 1)) || (offset && offset >= size)) {
 		crt_invalid(EINVAL);
 		return NULL;
 	}
@@ -285,5 +285,6 @@ size_t _get_sbh_threshold(void)
 
 int _set_sbh_threshold(size_t threshold)
 {
-	return threshold == 0;
+	(void)threshold;
+	return 0;
 }

@@ -9,7 +9,7 @@
 #include <ctype.h>
 #include <wctype.h>
 
-enum size { SIZE_NONE, SIZE_CHAR, SIZE_SHORT, SIZE_LONG, SIZE_64 };
+enum size { SIZE_NONE, SIZE_SHORT, SIZE_LONG, SIZE_64 };
 enum { SET_WORDS = 256 / 64 };
 
 struct scan {
@@ -133,16 +133,13 @@ static void store_integer(struct scan *s, uint64_t value)
 	case SIZE_SHORT:
 		*(uint16_t *)to = (uint16_t)value;
 		break;
-	case SIZE_CHAR:
-		*(uint8_t *)to = (uint8_t)value;
-		break;
 	default:
 		*(uint32_t *)to = (uint32_t)value;
 		break;
 	}
 }
 
-static enum outcome scan_integer(struct scan *s, unsigned base)
+static enum outcome scan_integer(struct scan *s, unsigned base, bool prefix)
 {
 	bool negative = false, any = false;
 	uint64_t value = 0;
@@ -156,7 +153,7 @@ static enum outcome scan_integer(struct scan *s, unsigned base)
 		negative = c == '-';
 		c = take_within(s);
 	}
-	if (c == '0' && (base == 0 || base == 16)) {
+	if (c == '0' && prefix) {
 		any = true;
 		c = take_within(s);
 		if (c == 'x' || c == 'X') {
@@ -219,9 +216,8 @@ static struct text_target text_target(struct scan *s, bool opposite)
 {
 	struct text_target target = {.room = SIZE_MAX};
 
-	target.wide =
-	    s->wide_size || s->size == SIZE_LONG ||
-	    (s->size != SIZE_SHORT && s->size != SIZE_CHAR && (s->wide != NULL) != opposite);
+	target.wide = s->wide_size || s->size == SIZE_LONG ||
+		      (s->size != SIZE_SHORT && (s->wide != NULL) != opposite);
 	if (s->suppress)
 		return target;
 	target.at = (void *)*s->args++;
@@ -399,17 +395,16 @@ static void take_modifiers(struct scan *s)
 		next(s);
 		s->suppress = true;
 	}
-	while (peek(s) >= '0' && peek(s) <= '9') {
-		if (s->width < 0)
-			s->width = 0;
-		s->width = s->width * 10 + (next(s) - '0');
-		if (s->width > INT_MAX)
-			s->width = INT_MAX;
-	}
-	for (;;) {
+	for (;;) { /* width and sizes, in any order */
+		if (peek(s) >= '0' && peek(s) <= '9') {
+			s->width = (s->width < 0 ? 0 : s->width) * 10 + (next(s) - '0');
+			if (s->width > INT_MAX)
+				s->width = INT_MAX;
+			continue;
+		}
 		switch (peek(s)) {
-		case 'h':
-			s->size = s->size == SIZE_SHORT ? SIZE_CHAR : SIZE_SHORT;
+		case 'h': /* a second one takes the first back */
+			s->size = s->size == SIZE_SHORT ? SIZE_NONE : SIZE_SHORT;
 			break;
 		case 'l':
 			s->size = s->size == SIZE_LONG ? SIZE_64 : SIZE_LONG;
@@ -446,17 +441,18 @@ static enum outcome convert(struct scan *s, unsigned conversion)
 	switch (conversion) {
 	case 'd':
 	case 'u':
-		return scan_integer(s, 10);
+		return scan_integer(s, 10, false);
 	case 'i':
-		return scan_integer(s, 0);
+		return scan_integer(s, 0, true);
 	case 'o':
-		return scan_integer(s, 8);
+		return scan_integer(s, 8, false);
 	case 'x':
 	case 'X':
-		return scan_integer(s, 16);
+		return scan_integer(s, 16, true);
 	case 'p':
+	case 'P':
 		s->size = SIZE_64;
-		return scan_integer(s, 16);
+		return scan_integer(s, 16, false);
 	case 'a':
 	case 'A':
 	case 'e':

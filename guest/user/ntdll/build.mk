@@ -12,8 +12,8 @@ DLLTOOL := x86_64-w64-mingw32-dlltool
 USER_STRIP := x86_64-w64-mingw32-strip
 
 NTDLL_OBJ := $(B)/obj/guest/user/ntdll
-NTDLL_C := bitmap crtmem crtnum crtprintf crtstr env except guard functable heap heapback heaplfh heapwalk \
-	ldrapi ldrimport ldrinit ldrmap ldrpe ldrtls locks misc nlscase nlscp path rtlstr status time \
+NTDLL_C := bitmap crtmem crtnum crtprintf crtstr dbgui env except guard functable heap heapback heaplfh heapwalk \
+	ldrapi ldrimport ldrinit ldrmap ldrpe ldrtls locks misc nlscase nlscp path resource rtlstr rtlstr2 status time \
 	tls unwind unwindex userstack utf8 vectored waitaddr
 NTDLL_S := excasm guardasm stubs
 NTDLL_OBJS := $(NTDLL_C:%=$(NTDLL_OBJ)/%.o) $(NTDLL_S:%=$(NTDLL_OBJ)/%.o)

@@ -160,10 +160,15 @@ static DECLSPEC_NORETURN void resume(PCONTEXT ctx)
 /* excasm.S, KiUserExceptionDispatcher */
 DECLSPEC_NORETURN void dispatch_and_continue(PEXCEPTION_RECORD rec, PCONTEXT ctx)
 {
+	BOOLEAN armed = ctx->Dr7 != 0;
+
 	if (guard_faulted(rec, ctx))
 		guard_failed();
-	if (RtlDispatchException(rec, ctx))
+	if (RtlDispatchException(rec, ctx)) {
+		if (!armed && !ctx->Dr7) /* no breakpoint then and now: nothing for the kernel */
+			ctx->ContextFlags &= ~(DWORD)(CONTEXT_DEBUG_REGISTERS & ~CONTEXT_AMD64);
 		resume(ctx);
+	}
 	RtlRaiseStatus(NtRaiseException(rec, ctx, FALSE));
 }
 

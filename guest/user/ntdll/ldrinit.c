@@ -222,6 +222,8 @@ static void init_process(PVOID ntdll_base)
 		status = bind_imports(exe_module, NULL);
 	if (NT_SUCCESS(status))
 		status = tls_new_thread();
+	if (NT_SUCCESS(status) && peb->BeingDebugged)
+		DbgBreakPoint(); /* a debugger's first look: all is there, nothing of it has run */
 	if (NT_SUCCESS(status))
 		status = initialize_new_modules();
 	if (!NT_SUCCESS(status))

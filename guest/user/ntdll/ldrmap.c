@@ -253,14 +253,17 @@ void remove_module(struct module *m)
 /* Maps an image section and puts it on the lists; consumes the handle. */
 static NTSTATUS map_section(HANDLE section, PCWSTR full, struct module **out)
 {
+	PTEB teb = NtCurrentTeb();
+	PVOID base = NULL, arbitrary = teb->NtTib.ArbitraryUserPointer;
 	SIZE_T size = 0;
-	PVOID base = NULL;
 	UNICODE_STRING path;
 	PIMAGE_NT_HEADERS64 nt;
 	NTSTATUS status;
 
+	teb->NtTib.ArbitraryUserPointer = (PVOID)full; /* where a debugger finds the name */
 	status = NtMapViewOfSection(section, NtCurrentProcess(), &base, 0, 0, NULL, &size,
 				    ViewUnmap, 0, PAGE_EXECUTE_WRITECOPY);
+	teb->NtTib.ArbitraryUserPointer = arbitrary;
 	NtClose(section);
 	if (!NT_SUCCESS(status))
 		return status;

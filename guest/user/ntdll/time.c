@@ -81,9 +81,15 @@ BOOL NTAPI RtlQueryPerformanceFrequency(PLARGE_INTEGER value)
 	return TRUE;
 }
 
+/* Milliseconds of whole clock ticks, as KUSER_SHARED_DATA's count of them gives. */
+ULONG64 NTAPI NtmmTickCount(void)
+{
+	return kuser_time(KUSER_TICK_COUNT) * KUSER_FIELD(ULONG, KUSER_TICK_MULTIPLIER) >> 24;
+}
+
 ULONG NTAPI NtGetTickCount(void)
 {
-	return (ULONG)(NtmmCoarseInterruptTime() / TICKS_PER_MS);
+	return (ULONG)NtmmTickCount();
 }
 
 /* --- the calendar --- */

@@ -201,6 +201,8 @@ VOID NTAPI RtlRunOnceInitialize(PRTL_RUN_ONCE once)
 
 DWORD NTAPI RtlRunOnceBeginInitialize(PRTL_RUN_ONCE once, ULONG flags, PVOID *context)
 {
+	if ((flags & RTL_RUN_ONCE_CHECK_ONLY) && (flags & RTL_RUN_ONCE_ASYNC))
+		return (DWORD)STATUS_INVALID_PARAMETER;
 	for (;;) {
 		ULONG_PTR v = (ULONG_PTR)__atomic_load_n(&once->Ptr, __ATOMIC_ACQUIRE);
 
@@ -210,8 +212,7 @@ DWORD NTAPI RtlRunOnceBeginInitialize(PRTL_RUN_ONCE once, ULONG flags, PVOID *co
 			return STATUS_SUCCESS;
 		}
 		if (flags & RTL_RUN_ONCE_CHECK_ONLY)
-			return (DWORD)(flags & RTL_RUN_ONCE_ASYNC ? STATUS_INVALID_PARAMETER
-								  : STATUS_UNSUCCESSFUL);
+			return (DWORD)STATUS_UNSUCCESSFUL;
 		if ((v & ONCE_MASK) == ONCE_NONE) {
 			PVOID want = (PVOID)(ULONG_PTR)(flags & RTL_RUN_ONCE_ASYNC ? ONCE_ASYNC
 										   : ONCE_RUNNING);
@@ -251,7 +252,9 @@ DWORD NTAPI RtlRunOnceComplete(PRTL_RUN_ONCE once, ULONG flags, PVOID context)
 		RtlWakeAddressAll(&once->Ptr);
 		return STATUS_SUCCESS;
 	}
-	if (state == ONCE_ASYNC && (flags & RTL_RUN_ONCE_ASYNC) &&
+	if (state == ONCE_ASYNC && !(flags & RTL_RUN_ONCE_ASYNC))
+		return (DWORD)STATUS_INVALID_PARAMETER;
+	if (state == ONCE_ASYNC &&
 	    _InterlockedCompareExchangePointer(&once->Ptr, want, (PVOID)v) == (PVOID)v)
 		return STATUS_SUCCESS;
 	return (DWORD)STATUS_UNSUCCESSFUL;

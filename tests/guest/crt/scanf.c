@@ -10,7 +10,7 @@ static void integers(void)
 	int a = 0, b = 0, c = 0, n = -1;
 	long long big = 0;
 	short s = 0;
-	unsigned char byte = 0;
+	void *pointer = NULL;
 
 	CHECK_EQ(sscanf("12 -34 +56", "%d%d%d", &a, &b, &c), 3);
 	CHECK_EQ(a, 12);
@@ -28,7 +28,13 @@ static void integers(void)
 	CHECK_EQ(big, 123456789012345LL);
 	CHECK_EQ(sscanf("-9223372036854775808", "%lld", &big), 1);
 	CHECK_EQ(big, -9223372036854775807LL - 1);
-	CHECK_EQ(sscanf("70000 258", "%hd %hhu", &s, &byte), 2);
+	CHECK_EQ(sscanf("70000", "%hd", &s), 1);
+	CHECK_EQ(sscanf("258", "%hhu", &a), 1); /* two h are none */
+	CHECK_EQ(a, 258);
+	CHECK_EQ(sscanf("12345678", "%h02d", &s), 1);
+	CHECK_EQ(s, 12);
+	CHECK_EQ(sscanf("0x46F173", "%p", &pointer), 1); /* no prefix */
+	CHECK_EQ((uintptr_t)pointer, 0);
 	CHECK_EQ(s, 4464);
 	CHECK_EQ(sscanf("12345", "%2d%n%3d", &a, &n, &b), 2);
 	CHECK_EQ(a, 12);
