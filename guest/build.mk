@@ -6,7 +6,7 @@ GUEST_SRCS := \
 	guest/ke/init.c guest/ke/smp.c guest/ke/trap.c guest/ke/syscall.c guest/ke/sched.c \
 	guest/ke/wait.c guest/ke/lock.c guest/ke/dpc.c guest/ke/time.c guest/ke/apic.c \
 	guest/ke/fpu.c guest/ke/debugreg.c guest/ke/aslr.c guest/ke/runblock.c guest/ke/print.c guest/ke/bugcheck.c \
-	guest/ke/string.c guest/ke/kuser.c guest/ke/kdp.c guest/ke/guard.c guest/ex/pool.c \
+	guest/ke/string.c guest/ke/kuser.c guest/ke/kdp.c guest/ke/mminfo.c guest/ke/guard.c guest/ex/pool.c \
 	guest/ex/securepool.c guest/ex/protection.c guest/ex/driver.c \
 	guest/mm/mminit.c guest/mm/pfn.c guest/mm/contig.c guest/mm/syspte.c guest/mm/space.c guest/mm/hosted.c guest/mm/zerorun.c \
 	guest/mm/prot.c guest/mm/commit.c guest/mm/pagefile.c guest/mm/pagein.c guest/mm/store.c guest/rtl/xpress.c guest/mm/fault.c \

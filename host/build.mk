@@ -5,11 +5,14 @@ HASH_LIBS := -lcrypto
 VMM_SRCS := vmm/boot.c vmm/bus.c vmm/cpuid.c vmm/elf.c vmm/exit.c vmm/hypercall.c vmm/loop.c vmm/memory.c \
 	vmm/msi.c vmm/p9.c vmm/p9fs.c vmm/p9ops.c vmm/pci.c vmm/probe.c vmm/sandbox.c vmm/serial.c vmm/vcpu.c \
 	vmm/virtio_9p.c vmm/virtio_blk.c vmm/virtio_console.c vmm/virtio_pci.c vmm/virtqueue.c \
-	vmm/vm.c vmm/protect.c vmm/violate.c vmm/integrity.c vmm/hc_protect.c vmm/hvci.c vmm/module.c vmm/hash.c
+	vmm/vm.c vmm/inspect.c vmm/attach.c vmm/protect.c vmm/violate.c vmm/integrity.c vmm/hc_protect.c vmm/hvci.c vmm/module.c vmm/hash.c
 VMM_ASM := vmm/probe_guest.S
+INSPECT_SRCS := host/inspect/look.c host/inspect/objects.c host/inspect/vads.c host/inspect/frames.c \
+	host/inspect/doc.c host/inspect/view.c host/inspect/regions.c host/inspect/view_process.c \
+	host/inspect/view_vmmap.c host/inspect/view_ram.c host/inspect/view_counters.c host/inspect/view_entry.c
 HOST_SRCS := host/approve.c host/cmd_libvirt.c host/cmd_run.c host/crash.c host/doctor.c host/drives.c host/events.c host/json.c host/lab.c host/main.c \
 	host/names.c host/options.c host/pe.c host/policy.c host/policytest.c host/policytable.c host/program.c host/report.c host/runblock.c host/size.c \
-	host/tempdir.c host/winargs.c
+	host/tempdir.c host/winargs.c host/inspect/command.c $(INSPECT_SRCS)
 
 HOST_C_OBJS := $(patsubst %.c,$(B)/obj/%.o,$(EPT_SRCS) $(VMM_SRCS) $(HOST_SRCS))
 HOST_S_OBJS := $(VMM_ASM:%.S=$(B)/obj/%.o)

@@ -35,7 +35,8 @@ struct run {
 	struct pagefile *pagefile[NTMM_MAX_PAGEFILES];
 	struct text block;
 	int serial_fd;
-	FILE *stats_file, *events_file;
+	FILE *stats_file, *events_file, *inspect_file;
+	bool inspected;
 	unsigned events;
 	struct vm *vm;
 };
@@ -97,12 +98,12 @@ static char *folder_of(const char *path)
 
 static int run_in_lab(struct run *r, int argc, enum lab_mode mode)
 {
-	char self[PATH_MAX], **args;
+	char self[PATH_MAX], number[16], **args;
 	size_t n = 0;
 	ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
 
 	args =
-	    calloc((size_t)argc + (size_t)2 * (DRIVES + NTMM_MAX_PAGEFILES + 3) + 4, sizeof(*args));
+	    calloc((size_t)argc + (size_t)2 * (DRIVES + NTMM_MAX_PAGEFILES + 4) + 4, sizeof(*args));
 	if (len < 0 || !args) {
 		free(args);
 		return complain(STATUS_HOST, "the lab cannot be used: %s", strerror(errno));
@@ -117,10 +118,15 @@ static int run_in_lab(struct run *r, int argc, enum lab_mode mode)
 		add_rw(args, &n, folder_of(r->o.stats_file));
 	if (r->o.events)
 		add_rw(args, &n, folder_of(r->o.events));
+	if (r->o.inspect.json)
+		add_rw(args, &n, folder_of(r->o.inspect.json));
 	if (r->o.serial && strcmp(r->o.serial, "-") != 0)
 		add_rw(args, &n, folder_of(r->o.serial));
 	args[n++] = "--";
 	args[n++] = self;
+	/* there it has another process number, and is to be found by this one */
+	snprintf(number, sizeof(number), "%d", (int)getpid());
+	setenv("NTMM_MACHINE", number, 1);
 	for (int i = 0; i < argc; i++)
 		args[n++] = r->argv[i];
 	return lab_exec(mode, "run",
@@ -270,6 +276,39 @@ static int open_events(struct run *r)
 		   : complain(STATUS_USAGE, "--events %s: %s", r->o.events, strerror(errno));
 }
 
+static int open_inspect(struct run *r)
+{
+	if (!r->o.inspect.json)
+		return 0;
+	r->inspect_file = fopen(r->o.inspect.json, "we");
+	return r->inspect_file ? 0
+			       : complain(STATUS_USAGE, "--inspect-json %s: %s", r->o.inspect.json,
+					  strerror(errno));
+}
+
+static void on_ending(void *arg, struct vm_window *w)
+{
+	struct run *r = arg;
+
+	r->inspected = true;
+	inspect_show(&r->o.inspect, w, stderr, r->inspect_file);
+}
+
+/* Offers the machine to `ntmm inspect`. It runs as well without. */
+static void offer(struct run *r)
+{
+	const char *given = getenv("NTMM_IN_LAB") ? getenv("NTMM_MACHINE") : NULL;
+	struct vm_error err = {0};
+	char name[VM_MACHINE_NAME];
+
+	if (given)
+		snprintf(name, sizeof(name), "%s", given);
+	else
+		snprintf(name, sizeof(name), "%d", (int)getpid());
+	if (vm_add_inspector(r->vm, name, &err) < 0 && !r->o.quiet)
+		complain(0, "%s", err.text);
+}
+
 static int add_devices(struct run *r, struct vm_error *err)
 {
 	int e;
@@ -311,6 +350,8 @@ static int make_machine(struct run *r)
 	    .sandbox = !r->o.no_sandbox,
 	    .timeout_ns = r->o.timeout_ns,
 	    .warn = warn,
+	    .ending = r->o.inspect.n ? on_ending : NULL,
+	    .ending_arg = r,
 	};
 	struct vm_error err = {0};
 	int e;
@@ -324,6 +365,7 @@ static int make_machine(struct run *r)
 	if (e < 0)
 		return complain(e == -ENOEXEC || e == -EINVAL ? STATUS_USAGE : STATUS_HOST, "%s",
 				err.text);
+	offer(r);
 	return 0;
 }
 
@@ -361,6 +403,9 @@ static int run_machine(struct run *r)
 	if (vm_run(r->vm, &result, &err) < 0)
 		return complain(STATUS_HOST, "%s", err.text);
 	status = report_end(r->vm, &result, &r->o);
+	if (r->o.inspect.n && !r->inspected)
+		complain(0,
+			 "--inspect: the program did not end by itself; there was nothing to see");
 	if (r->o.stats)
 		print_stats(r, &result, status);
 	return status;
@@ -379,6 +424,8 @@ static void run_close(struct run *r)
 		fclose(r->stats_file);
 	if (r->events_file)
 		fclose(r->events_file);
+	if (r->inspect_file)
+		fclose(r->inspect_file);
 	if (r->serial_fd > 0)
 		close(r->serial_fd);
 	text_free(&r->block);
@@ -416,8 +463,9 @@ int cmd_run(int argc, char **argv)
 		goto out;
 	raise_limits();
 	if ((status = make_temp(&r)) || (status = open_serial(&r)) || (status = open_stats(&r)) ||
-	    (status = open_events(&r)) || (status = open_pagefiles(&r)) ||
-	    (status = build_block(&r)) || (status = make_machine(&r)))
+	    (status = open_events(&r)) || (status = open_inspect(&r)) ||
+	    (status = open_pagefiles(&r)) || (status = build_block(&r)) ||
+	    (status = make_machine(&r)))
 		goto out;
 	status = run_machine(&r);
 out:

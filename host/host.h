@@ -11,6 +11,7 @@
  *   tempdir.c  drive T:                        json.c     additions to cJSON
  *   events.c   violations                      policy*.c  policies and their tests
  *   size.c     sizes, pagefile and share specs cmd_libvirt.c, libvirt/: QEMU by libvirt
+ *   inspect/   looking into a machine: memory (look.h), views (view.h), the command
  */
 #ifndef HOST_HOST_H
 #define HOST_HOST_H
@@ -71,6 +72,21 @@ int parse_share(const char *text, struct share_option *out, const char **why);
 /* ---- options.c ---- */
 
 #define MAX_SHARES 24
+
+/* Views to be shown when the program ends (inspect/). */
+#define INSPECT_MOST 16u
+struct view;
+struct inspect_item {
+	const struct view *view;
+	uint64_t arg[2];
+	unsigned args;
+};
+struct inspect_list {
+	unsigned n;
+	struct inspect_item item[INSPECT_MOST];
+	const char *json; /* file; NULL: as text to standard error */
+};
+
 struct run_options {
 	uint64_t memory;
 	unsigned cpus;
@@ -89,6 +105,7 @@ struct run_options {
 	struct vm_protection protection;
 	const char *events; /* file; NULL: standard error, as text */
 	const char *policy;
+	struct inspect_list inspect;
 	bool test_faults, memory_compression, quiet, no_sandbox;
 	const char *program;
 	int nargs;
@@ -241,6 +258,14 @@ void event_json(FILE *f, const struct ept_violation *v);
 bool event_parse(const char *line, struct ept_violation *v); /* of event_json */
 extern const char events_help[];
 
+/* ---- inspect/command.c ---- */
+
+extern const char inspect_help[];
+/* VIEW[:ARGUMENT...],... are added to the list. 0, or a status after complaining. */
+int inspect_parse(const char *text, struct inspect_list *list);
+/* Shows them, as JSON if there is a file for that. 0, or a status after complaining. */
+int inspect_show(const struct inspect_list *list, struct vm_window *w, FILE *text, FILE *json);
+
 /* ---- policy.c, policytest.c ---- */
 
 extern const char policy_help[];
@@ -256,6 +281,7 @@ int lab_exec(enum lab_mode mode, const char *verb, char **args);
 bool lab_available(void);
 /* A program of ours that is no command: beside ntmm in build/, or in lib/ntmm. */
 bool find_own(const char *name, char *path, size_t size);
+bool lab_running(void); /* one that was started */
 
 /* ---- doctor.c ---- */
 
@@ -271,5 +297,6 @@ int cmd_libvirt(int argc, char **argv);
 extern const char libvirt_help[];
 int cmd_events(int argc, char **argv);
 int cmd_policy(int argc, char **argv);
+int cmd_inspect(int argc, char **argv);
 
 #endif

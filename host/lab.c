@@ -6,7 +6,9 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <stdlib.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "host/host.h"
@@ -70,6 +72,26 @@ bool lab_available(void)
 	char path[4200];
 
 	return find_lab("lab", path, sizeof(path));
+}
+
+bool lab_running(void)
+{
+	char path[4200];
+	int status, null;
+	pid_t pid;
+
+	if (!find_lab("lab", path, sizeof(path)))
+		return false;
+	pid = fork();
+	if (pid == 0) {
+		null = open("/dev/null", O_RDWR);
+		dup2(null, STDOUT_FILENO);
+		dup2(null, STDERR_FILENO);
+		execl(path, path, "status", (char *)NULL);
+		_exit(127);
+	}
+	return pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) &&
+	       WEXITSTATUS(status) == 0;
 }
 
 int lab_exec(enum lab_mode mode, const char *verb, char **args)

@@ -28,6 +28,7 @@ static const struct command {
      "keeps one running, so that following commands need not boot it.\n"},
     {"libvirt", cmd_libvirt, "the same in a machine of libvirt's", libvirt_help},
     {"events", cmd_events, "show violations of protections", events_help},
+    {"inspect", cmd_inspect, "look into a running machine", inspect_help},
     {"policy", cmd_policy, "check policies of protections, and test them", policy_help},
     {"help", cmd_help, "help about a command", NULL},
 };
@@ -57,7 +58,7 @@ static void usage(FILE *f)
 {
 	fprintf(f, "usage: ntmm COMMAND [ARGUMENTS]\n\n");
 	for (size_t i = 0; i < NCOMMANDS; i++)
-		fprintf(f, "  %-8s %s\n", commands[i].name, commands[i].summary);
+		fprintf(f, "  %-9s %s\n", commands[i].name, commands[i].summary);
 	fprintf(f, "\n`ntmm help COMMAND` tells more; `ntmm --version` gives the version.\n"
 		   "A program is run by: ntmm run PROG.exe [ARGUMENTS]\n");
 }

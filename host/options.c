@@ -26,6 +26,8 @@ const char run_help[] =
     "  --env NAME=VALUE         an environment variable for the program; repeatable\n"
     "  --timeout SECONDS        end the machine after this time, with status 124\n"
     "  --stats[=json[:FILE]]    at the end, what the memory manager and the machine did\n"
+    "  --inspect VIEW[,VIEW]    when the program ends, views of `ntmm inspect`, VIEW:ARG with one\n"
+    "  --inspect-json FILE      these as JSON in FILE\n"
     "  --aslr SEED|off          address-space layout randomization; --aslr-seed N is the same\n"
     "  --memory-compression     pages are compressed in memory before a pagefile is used\n"
     "  --largeaddress 8tb       Windows 8's user address space in place of 128 TB\n"
@@ -152,6 +154,17 @@ static int opt_stats(struct run_options *o, const char *v)
 	return 0;
 }
 
+static int opt_inspect(struct run_options *o, const char *v)
+{
+	return inspect_parse(v, &o->inspect);
+}
+
+static int opt_inspect_json(struct run_options *o, const char *v)
+{
+	o->inspect.json = v;
+	return 0;
+}
+
 static int opt_aslr(struct run_options *o, const char *v)
 {
 	char *end;
@@ -260,6 +273,8 @@ static const struct {
     {"--env", VALUE, opt_env},
     {"--timeout", VALUE, opt_timeout},
     {"--stats", MAYBE, opt_stats},
+    {"--inspect", VALUE, opt_inspect},
+    {"--inspect-json", VALUE, opt_inspect_json},
     {"--aslr", VALUE, opt_aslr},
     {"--aslr-seed", VALUE, opt_aslr},
     {"--memory-compression", NOTHING, opt_memory_compression},
@@ -330,6 +345,8 @@ int run_options_parse(int argc, char **argv, struct run_options *o)
 		return complain(STATUS_USAGE, "the program to run is missing; see `ntmm help run`");
 	if (o->no_pagefile && o->npagefiles)
 		return complain(STATUS_USAGE, "--pagefile and --no-pagefile exclude each other");
+	if (o->inspect.json && !o->inspect.n)
+		return complain(STATUS_USAGE, "--inspect-json needs views: --inspect VIEW");
 	o->program = argv[i];
 	o->args = argv + i + 1;
 	o->nargs = argc - i - 1;

@@ -3,7 +3,7 @@
 # --- Native tests: one program a suite, built with ASan and UBSan -------------------------------
 # To add one: its name here, and CHECK_name_SRCS below (tests/unit/test_name.c has
 # `Suite *name_suite(void)`; also name what it tests). Optional: CHECK_name_CFLAGS, CHECK_name_LIBS.
-CHECK_SUITES := pagefile vadtree pfslots xpress pe ob io virtqueue ept protect tables module clrgc clrgc_life clrgc_memory vmm_queue vmm_elf vmm_pci vmm_p9 vmm_devices host
+CHECK_SUITES := pagefile vadtree pfslots xpress pe ob io virtqueue ept protect tables module clrgc clrgc_life clrgc_memory vmm_queue vmm_elf vmm_pci vmm_p9 vmm_devices vmm_inspect host inspect
 
 CHECK_pagefile_SRCS := tests/unit/test_pagefile.c $(PAGEFILE_SRCS)
 CHECK_pagefile_LIBS := $(PAGEFILE_LIBS)
@@ -39,6 +39,11 @@ CHECK_vmm_devices_SRCS := tests/unit/test_vmm_devices.c vmm/virtio_pci.c vmm/vir
 	vmm/p9.c vmm/p9fs.c vmm/p9ops.c vmm/hypercall.c vmm/hc_protect.c vmm/hvci.c vmm/module.c \
 	vmm/hash.c $(EPT_SRCS) $(PAGEFILE_SRCS)
 CHECK_vmm_devices_LIBS := $(PAGEFILE_LIBS) $(EPT_LIBS) $(HASH_LIBS)
+CHECK_vmm_inspect_SRCS := tests/unit/test_vmm_inspect.c vmm/inspect.c vmm/attach.c vmm/integrity.c \
+	vmm/loop.c $(EPT_SRCS)
+CHECK_vmm_inspect_LIBS := $(EPT_LIBS)
+CHECK_inspect_SRCS := tests/unit/test_inspect.c $(INSPECT_SRCS) host/winargs.c
+CHECK_inspect_LIBS := -lcjson
 CHECK_host_SRCS := tests/unit/test_host.c host/size.c host/winargs.c host/pe.c host/runblock.c \
 	host/json.c host/names.c
 CHECK_host_LIBS := -lcjson
@@ -80,7 +85,7 @@ GUEST_PROC := proc_create proc_info proc_memory proc_job proc_many proc_orphan p
 GUEST_C += $(GUEST_PROC)
 $(foreach test,$(GUEST_PROC),$(eval GUEST_LIBS_$(test) := -lntdll -lpsapi))
 # Sections, views, images:
-GUEST_SECT := proc_views sect_create sect_views sect_files mapped sharing seeds proc_returns known_dlls rerun
+GUEST_SECT := inspect proc_views sect_create sect_views sect_files mapped sharing seeds proc_returns known_dlls rerun
 GUEST_C += $(GUEST_SECT)
 $(foreach test,$(GUEST_SECT),$(eval GUEST_LIBS_$(test) := -lntdll -lpsapi))
 # The managed heap (clrgc.dll):

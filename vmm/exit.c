@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "vmm/inspect.h"
 #include "vmm/machine.h"
 #include "vmm/protect.h"
 
@@ -44,6 +45,8 @@ static bool after_hypercall(struct vcpu *v)
 		protect_seal(v);
 	if (todo & TODO_RELEASE)
 		module_release(v);
+	if (todo & TODO_INSPECT)
+		inspect_ending(v);
 	if (todo & TODO_NOTE) {
 		protect_scan(v);
 		violations_flush(vm);

@@ -49,6 +49,7 @@ static int hc_publish(struct call *c)
 	    [NTMM_PUBLISH_COUNTERS] = sizeof(struct ntmm_counters),
 	    [NTMM_PUBLISH_SHARING] = sizeof(struct ntmm_sharing),
 	    [NTMM_PUBLISH_LAYOUT] = sizeof(struct ntmm_layout),
+	    [NTMM_PUBLISH_MMINFO] = sizeof(uint64_t), /* who reads it looks at its version */
 	};
 	uint64_t what = c->arg[0], gpa = c->arg[1], bytes = c->arg[2];
 
@@ -58,6 +59,14 @@ static int hc_publish(struct call *c)
 		return -EFAULT;
 	c->vm->published[what] = gpa;
 	c->vm->published_bytes[what] = bytes;
+	return 0;
+}
+
+static int hc_ending(struct call *c)
+{
+	if (!c->vm->ending) /* once */
+		c->vcpu->todo |= TODO_INSPECT;
+	c->vm->ending = true;
 	return 0;
 }
 
@@ -111,6 +120,7 @@ static const struct {
     [NTMM_HC_NOTE] = {"note", hc_note},
     [NTMM_HC_MODULE_LOAD] = {"module_load", hc_module_load},
     [NTMM_HC_MODULE_UNLOAD] = {"module_unload", hc_module_unload},
+    [NTMM_HC_ENDING] = {"ending", hc_ending},
 };
 
 bool hypercall(struct vcpu *v)

@@ -52,32 +52,53 @@ void protect_gone(struct vcpu *v)
 	pthread_mutex_unlock(&p->pause_lock);
 }
 
-void world_stop(struct vcpu *v)
+/* Stops every vCPU but this one, which may be NULL. */
+static void stop_but(struct vm *vm, const struct vcpu *v)
 {
-	struct vm *vm = v->vm;
 	struct protect *p = vm->prot;
 
 	pthread_mutex_lock(&p->pause_lock);
-	while (atomic_load(&p->pausing))
-		wait_out(p);
+	while (atomic_load(&p->pausing) || p->resuming)
+		if (v && atomic_load(&p->pausing))
+			wait_out(p);
+		else
+			pthread_cond_wait(&p->pause_cond, &p->pause_lock);
 	atomic_store(&p->pausing, true);
 	for (unsigned i = 0; i < vm->nvcpus; i++)
 		if (&vm->vcpu[i] != v && vm->vcpu[i].started)
 			pthread_kill(vm->vcpu[i].thread, SIGUSR1);
-	while (p->parked + p->gone < vm->nvcpus - 1)
+	while (p->parked + p->gone < vm->nvcpus - (v != NULL))
 		pthread_cond_wait(&p->pause_cond, &p->pause_lock);
 	pthread_mutex_unlock(&p->pause_lock);
 }
 
+void world_stop(struct vcpu *v)
+{
+	stop_but(v->vm, v);
+}
+
+void world_stop_outside(struct vm *vm)
+{
+	stop_but(vm, NULL);
+}
+
 void world_resume(struct vcpu *v)
 {
-	struct protect *p = v->vm->prot;
+	world_resume_outside(v->vm);
+}
+
+void world_resume_outside(struct vm *vm)
+{
+	struct protect *p = vm->prot;
 
 	pthread_mutex_lock(&p->pause_lock);
 	atomic_store(&p->pausing, false);
+	p->resuming = true; /* nobody stops it until all have left, or the next would count them */
 	pthread_cond_broadcast(&p->pause_cond);
-	while (p->parked) /* or the next stop would count them twice */
+	while (p->parked)
 		pthread_cond_wait(&p->pause_cond, &p->pause_lock);
+	p->resuming = false;
+	pthread_cond_broadcast(&p->pause_cond);
 	pthread_mutex_unlock(&p->pause_lock);
 }
 

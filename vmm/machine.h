@@ -12,6 +12,7 @@
  *   protect.h    the protection level: protect.c, violate.c, integrity.c, hc_protect.c
  *   loop.c       the device thread's event loop
  *   msi.c        MSI messages as irqfds, doorbells as ioeventfds
+ *   inspect.h    others look in: inspect.c here, attach.c there
  *   pci.c        host bridge, configuration space; virtio_pci.c, virtqueue.c, virtio_*.c: devices
  */
 #ifndef VMM_MACHINE_H
@@ -29,6 +30,7 @@
 #include "vmm/serial.h"
 #include "vmm/vmm.h"
 
+struct inspector;
 struct pci_bus;
 struct protect;
 struct virtio_dev;
@@ -51,7 +53,7 @@ struct vcpu {
 	uint64_t exits[VM_MAX_EXIT_REASONS]; /* its own thread; read after join */
 };
 
-enum { TODO_SEAL = 1, TODO_NOTE = 2, TODO_RELEASE = 4 };
+enum { TODO_SEAL = 1, TODO_NOTE = 2, TODO_RELEASE = 4, TODO_INSPECT = 8 };
 
 #define VM_MAX_GSI     256
 #define VM_MAX_DEVICES 48
@@ -94,9 +96,11 @@ struct vm {
 	struct virtio_dev *pagefile_dev[NTMM_MAX_PAGEFILES];
 
 	struct files_thread files;
+	struct inspector *inspector; /* l; NULL: nobody may look in */
 
 	struct vm_result result;	     /* L */
 	bool ended;			     /* L: result is set */
+	bool ending;			     /* L: NTMM_HC_ENDING has been called */
 	gpa_t published[NTMM_PUBLISH_COUNT]; /* L; 0: not */
 	uint64_t published_bytes[NTMM_PUBLISH_COUNT];
 	struct vm_stats stats; /* L */

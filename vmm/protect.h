@@ -44,6 +44,7 @@ struct protect {
 	pthread_mutex_t pause_lock;
 	pthread_cond_t pause_cond;
 	atomic_bool pausing;
+	bool resuming; /* pause_lock, as the two below */
 	unsigned parked, gone;
 
 	/* While the world is stopped. */
@@ -125,6 +126,9 @@ void protect_gone(struct vcpu *v);
 /* Stops every other vCPU, registers up to date. => no lock held */
 void world_stop(struct vcpu *v);
 void world_resume(struct vcpu *v);
+/* The same for a thread that is no vCPU's: all of them stop. => no lock held */
+void world_stop_outside(struct vm *vm);
+void world_resume_outside(struct vm *vm);
 void protect_scan(struct vcpu *v);
 void scan_collect(struct vcpu *v, struct scan_cpu *out);
 int scan_start_timer(struct vm *vm);

@@ -89,6 +89,10 @@ static const int plain_calls[] = {
     SCMP_SYS(rmdir),
     SCMP_SYS(wait4),
     SCMP_SYS(unlink),
+    /* inspectors: who connects to the one socket there is */
+    SCMP_SYS(accept4),
+    SCMP_SYS(getsockopt),
+    SCMP_SYS(geteuid),
 };
 
 static const unsigned long ioctls[] = {

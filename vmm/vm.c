@@ -21,6 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "vmm/inspect.h"
 #include "vmm/machine.h"
 #include "vmm/pci.h"
 #include "vmm/protect.h"
@@ -252,6 +253,7 @@ void vm_destroy(struct vm *vm)
 			   vm->kvm_fd,
 			   vm->prot ? vm->prot->timer.fd : -1};
 
+	inspect_close(vm);
 	for (unsigned i = 0; i < vm->ndevices; i++)
 		vm->device[i]->ops->destroy(vm->device[i]);
 	for (unsigned i = 0; i < VM_MAX_CPUS; i++)
@@ -391,6 +393,7 @@ int vm_run(struct vm *vm, struct vm_result *result, struct vm_error *err)
 		}
 	}
 	loop_run(&vm->loop, &vm->io_lock);
+	inspect_close(vm);
 	vcpus_stop(vm);
 	files_stop(vm);
 	violations_flush(vm);

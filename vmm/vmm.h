@@ -69,6 +69,23 @@ struct vm_protection {
 	void *event_arg;
 };
 
+/*
+ * The memory of a machine that stands still, of this process (vm_config.ending) or of another
+ * (vm_attach), for somebody who looks and changes nothing. Secure memory is never to be seen.
+ */
+#define VM_MOMENT_NS 1000000
+struct vm_window {
+	uint64_t ram_bytes;
+	uint64_t root, root_bytes; /* gpa of struct ntmm_mminfo; 0: not published yet */
+	uint64_t now_ns;	   /* CLOCK_MONOTONIC, when it was stopped */
+	unsigned cpus;
+	/* Copies memory. 0; -EFAULT: there is none, or secure memory; other: the machine is gone.
+	 */
+	int (*read)(struct vm_window *w, uint64_t gpa, void *buf, size_t len);
+	/* The machine goes on for VM_MOMENT_NS and is stopped again. */
+	int (*again)(struct vm_window *w);
+};
+
 struct vm_config {
 	struct vm_protection protection;
 	uint64_t memory; /* bytes, whole pages */
@@ -86,6 +103,10 @@ struct vm_config {
 	/* Called from the loop with one line about a device that was stopped and the like. */
 	void (*warn)(void *arg, const char *line);
 	void *warn_arg;
+	/* NULL, or called in a vCPU's thread when the program has ended: its memory is still there,
+	 * nothing runs. */
+	void (*ending)(void *arg, struct vm_window *w);
+	void *ending_arg;
 };
 
 /* Can this file be booted? -ENOEXEC with a line of text. */
@@ -110,6 +131,20 @@ struct vm_share_dir {
 /* virtio-9p with the given lower-case letter as its mount tag. */
 int vm_add_share(struct vm *vm, char letter, bool writable, const struct vm_share_dir *dirs,
 		 unsigned ndirs, struct vm_error *err);
+
+/*
+ * Other processes of the same user may look into the machine by this name (digits) while it runs,
+ * and stop it for some seconds. -EADDRINUSE: there is a machine of that name.
+ */
+#define VM_MACHINE_NAME 16u
+int vm_add_inspector(struct vm *vm, const char *name, struct vm_error *err);
+
+/* The other side. vm_attach stops the machine, vm_detach lets it go on; in between there is not
+ * more than half a minute. -ENOENT: there is no such machine. */
+int vm_attach(const char *name, struct vm_window **out, struct vm_error *err);
+void vm_detach(struct vm_window *w);
+/* The machines of this user, at most max; how many. */
+unsigned vm_machines(char name[][VM_MACHINE_NAME], unsigned max);
 
 enum vm_end {
 	VM_END_EXIT,	  /* the program ended: exit_code */

@@ -65,7 +65,9 @@
 	X(pfncheck_runs,       "times the PFN database was checked")                    \
 	X(pfncheck_errors,     "errors it found")                                       \
 	X(boot_ticks,          "TSC ticks from kernel entry to user mode, not idle")    \
-	X(idle_ticks,          "TSC ticks of processors with nothing to do")
+	X(idle_ticks,          "TSC ticks of processors with nothing to do")            \
+	X(pool_allocs,         "allocations of kernel pool")                            \
+	X(faults_ahead,        "of faults_demand_zero: pages given ahead (hvci)")
 /* clang-format on */
 
 #define NTMM_COUNTER_FIELD(name, text) uint64_t name;

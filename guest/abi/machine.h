@@ -118,6 +118,8 @@ enum ntmm_hypercall {
 				 empty and in no table, and roots that no CPU has loaded. They can
 				 become tables of any kind. result: how many, up to the first that
 				 is something else. All CPUs forget their translations */
+
+	NTMM_HC_ENDING = 25, /* the first program has ended, and all it has is still there */
 };
 
 /*
@@ -183,6 +185,7 @@ enum ntmm_publish {
 	NTMM_PUBLISH_COUNTERS = 0, /* struct ntmm_counters (abi/counters.h) */
 	NTMM_PUBLISH_SHARING = 1,  /* struct ntmm_sharing (abi/counters.h) */
 	NTMM_PUBLISH_LAYOUT = 2,   /* struct ntmm_layout */
+	NTMM_PUBLISH_MMINFO = 3,   /* struct ntmm_mminfo (abi/mminfo.h) */
 	NTMM_PUBLISH_COUNT
 };
 

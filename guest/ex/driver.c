@@ -55,7 +55,7 @@ static NTSTATUS load_segment(struct driver *d, const struct ntmm_segment *s, con
 	}
 	for (u64 at = 0; at < s->bytes; at += PAGE_SIZE) {
 		u64 n = s->file_bytes > at ? MIN(s->file_bytes - at, PAGE_SIZE) : 0;
-		pfn_t p = section ? 0 : mm_take_kernel_page();
+		pfn_t p = section ? 0 : mm_take_kernel_page(NTMM_USE_DRIVER);
 
 		if (!section && !p)
 			return STATUS_NO_MEMORY;
@@ -148,7 +148,8 @@ static NTSTATUS status_of(s64 r)
 /* Asks the host, loads and starts. The file's bytes lie in one piece. */
 static NTSTATUS start(struct driver *d, u8 *file, u32 bytes)
 {
-	struct ntmm_module *ask = mm_allocate_system(1); /* a page of its own */
+	/* a page of its own */
+	struct ntmm_module *ask = mm_allocate_system(1, NTMM_USE_SYSTEM_PTE);
 	NTSTATUS st;
 
 	if (!ask)

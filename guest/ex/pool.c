@@ -44,7 +44,7 @@ static u32 size_class(size_t n)
 
 static struct pool_page *new_page(u32 class)
 {
-	pfn_t p = mm_take_kernel_page();
+	pfn_t p = mm_take_kernel_page(NTMM_USE_POOL);
 	struct pool_page *page;
 	u32 size = class_size[class];
 
@@ -66,7 +66,7 @@ static struct pool_page *new_page(u32 class)
 static void *allocate_large(size_t bytes)
 {
 	u64 pages = ALIGN_UP(bytes, PAGE_SIZE) >> PAGE_SHIFT;
-	void *va = mm_allocate_system(pages);
+	void *va = mm_allocate_system(pages, NTMM_USE_POOL);
 	KIRQL old;
 
 	if (!va)
@@ -76,6 +76,7 @@ static void *allocate_large(size_t bytes)
 		if (!large[h % MAX_LARGE].va) {
 			large[h % MAX_LARGE] = (struct large){(u64)va, pages};
 			MmCounters.pool_bytes += pages << PAGE_SHIFT;
+			MmCounters.pool_allocs++;
 			KeReleaseSpinLock(&pool_lock, old);
 			return va;
 		}
@@ -115,6 +116,7 @@ void *ExAllocatePool(size_t bytes, u32 tag)
 	if (++page->used == page->capacity)
 		list_remove(&page->entry);
 	MmCounters.pool_bytes += class_size[class];
+	MmCounters.pool_allocs++;
 	KeReleaseSpinLock(&pool_lock, old);
 	memset(block, 0, class_size[class]);
 	return block;

@@ -74,7 +74,7 @@ static u64 place(u64 id)
 		return (u64)ke_init_end;
 	case VULNERABLE_SCRATCH: /* two pages of pool, no-execute */
 		if (!scratch)
-			scratch = mm_allocate_system(2);
+			scratch = mm_allocate_system(2, NTMM_USE_SYSTEM_PTE);
 		return (u64)scratch;
 	case VULNERABLE_CR3:
 		return read_cr3();
@@ -193,7 +193,8 @@ static NTSTATUS control(NTSTATUS (*fn)(struct vulnerable_call *), const void *in
 
 	if (in_bytes != sizeof(*c) || out_bytes != sizeof(*c))
 		return STATUS_INFO_LENGTH_MISMATCH;
-	c = mm_allocate_system(2); /* page aligned: what is inside crosses no page before it must */
+	/* page aligned: what is inside crosses no page before it must */
+	c = mm_allocate_system(2, NTMM_USE_SYSTEM_PTE);
 	if (!c)
 		return STATUS_NO_MEMORY;
 	st = copy_from_user(c, in, sizeof(*c));
@@ -221,7 +222,7 @@ static NTSTATUS control_vault(const void *in, u32 in_bytes, void *out, u32 out_b
 
 	if (in_bytes != sizeof(*v) || out_bytes != sizeof(*v))
 		return STATUS_INFO_LENGTH_MISMATCH;
-	v = mm_allocate_system(1);
+	v = mm_allocate_system(1, NTMM_USE_SYSTEM_PTE);
 	if (!v)
 		return STATUS_NO_MEMORY;
 	st = copy_from_user(v, in, sizeof(*v));

@@ -35,6 +35,7 @@ struct p9_session {
 	bool waiting; /* a request the host has not been told of */
 	u8 fids[MAX_FIDS / 8];
 };
+_Static_assert(offsetof(struct p9_session, letter) == 0, "the inspector reads it (abi/mminfo.h)");
 
 static struct p9_session *drives[26];
 

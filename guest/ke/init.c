@@ -26,6 +26,7 @@ static void phase1(void *context)
 	ke_publish_processors();
 	IoInitSystem();
 	MmInitPaging();
+	ke_publish_mminfo();
 	ke_seal();
 	mark(NTMM_MARK_DEVICES_READY);
 	PsStartInitialProcess();

@@ -28,6 +28,7 @@ static inline void ke_load_cr3(u64 cr3)
 }
 /* Copies into protected static data. => before ke_seal; src is image, pool or stack memory */
 void kdp_write(void *dst, const void *src, u64 bytes);
+void ke_publish_mminfo(void); /* mminfo.c: the inspector's root */
 /* The kernel is up: protected data is mapped read-only, and the host is told. */
 void ke_seal(void);
 

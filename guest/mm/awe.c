@@ -108,8 +108,10 @@ static u64 take_pages(struct address_space *as, pfn_t *page, u64 n)
 		KIRQL old = KeAcquireSpinLock(&pfn_lock);
 		pfn_t p = pfn_take(true);
 
-		if (p)
+		if (p) {
 			mm_pfn[p].flags = PFN_F_NOPAGE;
+			mm_pfn[p].use = NTMM_USE_AWE;
+		}
 		KeReleaseSpinLock(&pfn_lock, old);
 		if (!p)
 			break;

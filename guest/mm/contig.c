@@ -13,7 +13,7 @@ static bool can_take(pfn_t p)
 
 /* `pages` frames from a multiple of `align` (a power of two), zeroed, ACTIVE with these flags. 0:
  * there is no such run. Takes F. */
-pfn_t mm_take_contiguous(u64 pages, u64 align, u8 flags)
+pfn_t mm_take_contiguous(u64 pages, u64 align, u8 flags, enum ntmm_use use)
 {
 	KIRQL old = KeAcquireSpinLock(&pfn_lock);
 	u64 first = align, n;
@@ -46,6 +46,7 @@ found:
 		f->refs = 1;
 		f->state = PFN_ACTIVE;
 		f->flags = flags;
+		f->use = (u8)use;
 		f->pte_frame = 0;
 		f->priority = 5;
 		f->flink = dirty; /* an active frame is on no list */

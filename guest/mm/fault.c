@@ -27,6 +27,7 @@ struct fault {
 	struct address_space *as;
 	u64 va;
 	bool write, fetch, single;
+	bool hard; /* something has been read for it, so it is not soft, too */
 	MMVAD *vad;
 	MMPTE *pte;
 };
@@ -220,7 +221,8 @@ static NTSTATUS on_transition(struct fault *f)
 	pfn_activate(p);
 	KeReleaseSpinLock(&pfn_lock, old);
 	add_valid(f, p, prot);
-	counter_inc(MmCounters.faults_transition);
+	if (!f->hard)
+		counter_inc(MmCounters.faults_transition);
 	return STATUS_SUCCESS;
 }
 
@@ -229,6 +231,7 @@ static NTSTATUS read_in(struct fault *f, MMPTE *pte, MMPTE *lo, MMPTE *hi, bool 
 {
 	NTSTATUS st;
 
+	f->hard = true;
 	if (f->single) {
 		lo = pte;
 		hi = pte + 1;
@@ -281,9 +284,10 @@ static NTSTATUS copy_on_write(struct fault *f, u32 prot, pfn_t src, bool was_val
 	return STATUS_SUCCESS;
 }
 
-/* The shared PTE becomes valid and gets one share more. => A, F; *again says both were dropped. */
+/* The shared PTE becomes valid and gets one share more. *kind: the counter of what it took. => A,
+ * F; *again says both were dropped. */
 static NTSTATUS make_prototype_valid(struct fault *f, MMPTE *proto, KIRQL irql, pfn_t *frame,
-				     bool *again)
+				     u64 **kind, bool *again)
 {
 	MMPTE v = *proto;
 	pfn_t p = pte_pfn(v);
@@ -293,7 +297,7 @@ static NTSTATUS make_prototype_valid(struct fault *f, MMPTE *proto, KIRQL irql, 
 	switch (pte_kind(v)) {
 	case PTE_K_VALID:
 		mm_pfn[p].share++;
-		counter_inc(MmCounters.faults_prototype);
+		*kind = f->hard ? NULL : &MmCounters.faults_prototype;
 		break;
 	case PTE_K_TRANSITION:
 		if (mm_pfn[p].flags & PFN_F_READING) {
@@ -304,7 +308,7 @@ static NTSTATUS make_prototype_valid(struct fault *f, MMPTE *proto, KIRQL irql, 
 		mm_note_use(f->as, &mm_pfn[p]);
 		pfn_activate(p);
 		*proto = (u64)p << PAGE_SHIFT | PTE_VALID;
-		counter_inc(MmCounters.faults_transition);
+		*kind = f->hard ? NULL : &MmCounters.faults_transition;
 		break;
 	case PTE_K_DEMAND_ZERO:
 		p = mm_available > MM_RESERVE ? pfn_take(true) : 0;
@@ -318,7 +322,7 @@ static NTSTATUS make_prototype_valid(struct fault *f, MMPTE *proto, KIRQL irql, 
 		mm_pfn[p].original_pte = v;
 		*proto = (u64)p << PAGE_SHIFT | PTE_VALID;
 		ca->resident++;
-		counter_inc(MmCounters.faults_demand_zero);
+		*kind = &MmCounters.faults_demand_zero;
 		break;
 	case PTE_K_PAGEFILE:
 		*again = true;
@@ -326,7 +330,7 @@ static NTSTATUS make_prototype_valid(struct fault *f, MMPTE *proto, KIRQL irql, 
 	case PTE_K_PROTOTYPE: {
 		NTSTATUS st;
 
-		*again = true;
+		*again = f->hard = true;
 		st = mm_page_in_file(f->as, proto, f->single, irql);
 		if (st == STATUS_MM_RETRY_SINGLE)
 			f->single = true;
@@ -383,6 +387,7 @@ static NTSTATUS on_prototype(struct fault *f)
 	u32 prot = *f->pte		       ? pte_prot(*f->pte)
 		   : f->vad->type == VAD_IMAGE ? mm_image_prot(f->vad, f->va)
 					       : f->vad->prot;
+	u64 *kind = NULL;
 	NTSTATUS st;
 	KIRQL old;
 	bool dropped;
@@ -394,11 +399,13 @@ static NTSTATUS on_prototype(struct fault *f)
 	if (st)
 		return st;
 	old = KeAcquireSpinLock(&pfn_lock);
-	st = make_prototype_valid(f, vad_proto(f->vad, f->va), old, &p, &dropped);
+	st = make_prototype_valid(f, vad_proto(f->vad, f->va), old, &p, &kind, &dropped);
 	if (dropped)
 		return st;
 	if (!st && !*f->pte && f->vad->type == VAD_IMAGE && map_around(f, prot, p)) {
 		KeReleaseSpinLock(&pfn_lock, old);
+		if (kind)
+			counter_inc(*kind);
 		return STATUS_SUCCESS;
 	}
 	KeReleaseSpinLock(&pfn_lock, old);
@@ -412,9 +419,11 @@ static NTSTATUS on_prototype(struct fault *f)
 			KeReleaseSpinLock(&pfn_lock, old);
 			return wait_for_pages(f);
 		}
-		return st;
+		return st; /* a copy is what it counts as */
 	}
 	add_valid(f, p, prot);
+	if (kind)
+		counter_inc(*kind);
 	return STATUS_SUCCESS;
 }
 

@@ -154,7 +154,7 @@ static pfn_t take_pooled(u32 level)
 
 pfn_t mm_take_table(u32 level)
 {
-	return UNLIKELY(mm_pool_pages) ? take_pooled(level) : mm_take_kernel_page();
+	return UNLIKELY(mm_pool_pages) ? take_pooled(level) : mm_take_kernel_page(NTMM_USE_TABLE);
 }
 
 pfn_t mm_take_kernel_table(void)

@@ -61,14 +61,14 @@ struct runs {
 
 static pfn_t take_run(struct runs *r, u64 pages, bool hard)
 {
-	pfn_t p = mm_take_contiguous(pages, pages, PFN_F_NOPAGE);
+	pfn_t p = mm_take_contiguous(pages, pages, PFN_F_NOPAGE, NTMM_USE_LARGE);
 
 	if (p || !hard || r->tried_hard)
 		return p;
 	r->tried_hard = true;
 	MmEmptyAllWorkingSets();
 	MmFlushModifiedList();
-	return mm_take_contiguous(pages, pages, PFN_F_NOPAGE);
+	return mm_take_contiguous(pages, pages, PFN_F_NOPAGE, NTMM_USE_LARGE);
 }
 
 static void add_run(struct runs *r, pfn_t p, u64 pages)

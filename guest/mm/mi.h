@@ -17,6 +17,8 @@
 #include "guest/ps/ps.h"
 #include "guest/io/io.h"
 #include "guest/abi/machine.h"
+#include "guest/abi/mminfo.h"
+#include "guest/abi/runblock.h"
 
 /*
  * ---- The PFN database ----
@@ -68,7 +70,8 @@ typedef struct MMPFN { /* all: F */
 	u32 pte_frame;	    /* page table that holds *pte; 0 for prototypes */
 	u8 priority;	    /* 0..7, of the standby list */
 	bool not_stored;    /* modified: the store of compressed pages did not take it */
-	u8 reserved[2];
+	u8 use;		    /* KERNEL, NOPAGE: enum ntmm_use (abi/mminfo.h), for the inspector */
+	u8 reserved;
 } MMPFN;
 _Static_assert(sizeof(MMPFN) <= 48, "48 bytes a frame at the most");
 
@@ -103,7 +106,7 @@ void pfn_activate(pfn_t p); /* from standby, modified or transition: unlinked, s
 void pfn_delete_transition(pfn_t p);
 void mm_release_slot(MMPTE pte); /* the slot of a pagefile PTE; others: nothing */
 /* A frame for the kernel, zeroed. 0: none. Takes F itself. */
-pfn_t mm_take_kernel_page(void);
+pfn_t mm_take_kernel_page(enum ntmm_use use);
 void mm_free_kernel_page(pfn_t p);
 /* Is there a frame for a user page? Else wakes the balance set manager. */
 static inline bool mm_enough_pages(void)
@@ -371,6 +374,7 @@ void mm_free_slot(u32 file, u64 slot);
 /* Slots of pages that are in memory are given back, those pages count as modified again. Returns
  * how many. */
 u64 mm_reclaim_slots(u64 want);
+extern struct pfslots mm_pagefiles[NTMM_MAX_PAGEFILES]; /* pages 0: there is none; F */
 void mm_init_pagefiles(void);
 u64 mm_grow_pagefiles(u64 pages); /* => PASSIVE, under commit's grow lock; pages won */
 void mm_keep_slots_free(void);	  /* => PASSIVE */
@@ -555,13 +559,14 @@ void MmPurgeStandbyList(void);
 void *mm_map_system(const pfn_t *frames, u64 pages, u64 bits);
 void *mm_reserve_system(u64 pages);
 void mm_release_system(void *va, u64 pages);
-void *mm_allocate_system(u64 pages);
+void *mm_allocate_system(u64 pages, enum ntmm_use use);
 void mm_free_system(void *va, u64 pages);
 MMPTE *mm_system_pte(u64 va); /* kernel half; NULL: no table there */
 extern pfn_t mm_system_pml4, mm_shared_data_pfn;
+extern u64 mm_free_system_ptes; /* syspte.c's lock to write */
 
 /* ---- contig.c ---- */
-pfn_t mm_take_contiguous(u64 pages, u64 align, u8 flags);
+pfn_t mm_take_contiguous(u64 pages, u64 align, u8 flags, enum ntmm_use use);
 void mm_free_contiguous(pfn_t first, u64 pages);
 void mm_init_commit(void);
 

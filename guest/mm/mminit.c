@@ -255,6 +255,7 @@ static void fill_lists(void)
 			if (p - mm_pool_first < mm_pool_pages) {
 				mm_pfn[p].state = PFN_ACTIVE;
 				mm_pfn[p].flags = PFN_F_KERNEL;
+				mm_pfn[p].use = NTMM_USE_TABLE;
 				mm_pfn[p].refs = 1;
 				continue;
 			}
@@ -340,7 +341,7 @@ u64 MmGetPhysicalAddress(const void *va)
 void *MmAllocateContiguous(u64 bytes)
 {
 	u64 pages = ALIGN_UP(bytes, PAGE_SIZE) >> PAGE_SHIFT;
-	pfn_t first = mm_take_contiguous(pages, 1, PFN_F_KERNEL);
+	pfn_t first = mm_take_contiguous(pages, 1, PFN_F_KERNEL, NTMM_USE_DRIVER);
 
 	return first ? pfn_to_va(first) : NULL;
 }

@@ -33,8 +33,10 @@ static pfn_t take_frame(void)
 		return 0;
 	old = KeAcquireSpinLock(&pfn_lock);
 	p = pfn_take(true);
-	if (p)
+	if (p) {
 		mm_pfn[p].flags = PFN_F_NOPAGE;
+		mm_pfn[p].use = NTMM_USE_NONPAGED;
+	}
 	KeReleaseSpinLock(&pfn_lock, old);
 	return p;
 }

@@ -3,16 +3,15 @@
  * files are the host's. Lock: F.
  */
 #include "guest/mm/store.h"
-#include "guest/abi/runblock.h"
 
-static struct pfslots files[NTMM_MAX_PAGEFILES];
+struct pfslots mm_pagefiles[NTMM_MAX_PAGEFILES];
 static u32 count, next_file;
 
 u64 mm_alloc_slots(u64 want, u64 *got, u32 *file)
 {
 	for (u32 i = 0; i < count; i++) {
 		u32 f = (next_file + i) % count;
-		u64 slot = slots_alloc(&files[f], want, got);
+		u64 slot = slots_alloc(&mm_pagefiles[f], want, got);
 
 		if (slot) {
 			next_file = (f + 1) % count; /* spread over the files */
@@ -26,7 +25,7 @@ u64 mm_alloc_slots(u64 want, u64 *got, u32 *file)
 
 void mm_free_slot(u32 file, u64 slot)
 {
-	require(file < count && slots_free(&files[file], slot, 1));
+	require(file < count && slots_free(&mm_pagefiles[file], slot, 1));
 	MmCounters.pagefile_used--;
 }
 
@@ -58,7 +57,7 @@ u64 mm_reclaim_slots(u64 want)
 
 bool mm_slot_is_used(u32 file, u64 slot)
 {
-	return file < count && slots_is_used(&files[file], slot);
+	return file < count && slots_is_used(&mm_pagefiles[file], slot);
 }
 
 bool mm_check_slots(u64 *used)
@@ -67,8 +66,8 @@ bool mm_check_slots(u64 *used)
 
 	*used = 0;
 	for (u32 i = 0; i < count; i++) {
-		ok &= slots_check(&files[i]);
-		*used += files[i].used;
+		ok &= slots_check(&mm_pagefiles[i]);
+		*used += mm_pagefiles[i].used;
 	}
 	return ok;
 }
@@ -79,17 +78,17 @@ u64 mm_grow_pagefiles(u64 pages)
 	u64 won = 0;
 
 	for (u32 i = 0; i < count && won < pages; i++) {
-		u64 was = files[i].pages, now;
+		u64 was = mm_pagefiles[i].pages, now;
 		KIRQL old;
 
-		if (was >= files[i].max_pages)
+		if (was >= mm_pagefiles[i].max_pages)
 			continue;
-		now = IoPagefileGrow(i, MIN(was + pages - won, files[i].max_pages));
+		now = IoPagefileGrow(i, MIN(was + pages - won, mm_pagefiles[i].max_pages));
 		if (now <= was)
 			continue;
-		now = MIN(now, files[i].max_pages);
+		now = MIN(now, mm_pagefiles[i].max_pages);
 		old = KeAcquireSpinLock(&pfn_lock);
-		slots_grow(&files[i], now);
+		slots_grow(&mm_pagefiles[i], now);
 		KeReleaseSpinLock(&pfn_lock, old);
 		won += now - was;
 		MmCounters.pagefile_total += now - was;
@@ -113,7 +112,7 @@ void mm_init_pagefiles(void)
 		}
 		if (!bitmap || pages < 2)
 			break;
-		slots_init(&files[i], bitmap, pages, max);
+		slots_init(&mm_pagefiles[i], bitmap, pages, max);
 		count++;
 		MmCounters.pagefile_total += pages - 1;
 		mm_commit_limit_add(pages - 1);

@@ -120,6 +120,7 @@ pfn_t pfn_take(bool zeroed)
 	f->pte_frame = 0;
 	f->priority = 5;
 	f->not_stored = false;
+	f->use = NTMM_USE_BOOT;
 	if (zeroed && dirty)
 		mm_zero_page(p);
 	if (UNLIKELY(mm_available < mm_low_pages))
@@ -242,13 +243,14 @@ void mm_release_slot(MMPTE pte)
 		mm_free_slot(pte_file(pte), pte_slot(pte));
 }
 
-pfn_t mm_take_kernel_page(void)
+pfn_t mm_take_kernel_page(enum ntmm_use use)
 {
 	KIRQL old = KeAcquireSpinLock(&pfn_lock);
 	pfn_t p = pfn_take(true);
 
 	if (p) {
 		mm_pfn[p].flags = PFN_F_KERNEL;
+		mm_pfn[p].use = (u8)use;
 		mm_pfn[p].share = 0;
 		mm_kernel_pages++;
 	}

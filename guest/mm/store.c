@@ -131,6 +131,7 @@ static pfn_t new_frame(void)
 	if (!p)
 		return 0;
 	mm_pfn[p].flags = PFN_F_KERNEL;
+	mm_pfn[p].use = NTMM_USE_STORE;
 	mm_pfn[p].share = 0;
 	MmCounters.store_frames++;
 	list_frame(p);
@@ -430,10 +431,10 @@ void mm_init_store(void)
 	if (!s || strcmp(s, "on") != 0)
 		return;
 	for (u32 i = 0; i < MM_CLUSTER; i++)
-		if (!(move_io.pfn[i] = mm_take_kernel_page()))
+		if (!(move_io.pfn[i] = mm_take_kernel_page(NTMM_USE_STORE)))
 			return;
 	bitmap = ExAllocatePool(SLOTS_WORDS(n) * 8, TAG('M', 'm', 'S', 't'));
-	record = bitmap ? mm_allocate_system(bytes >> PAGE_SHIFT) : NULL;
+	record = bitmap ? mm_allocate_system(bytes >> PAGE_SHIFT, NTMM_USE_STORE) : NULL;
 	if (!record)
 		return; /* as without one */
 	memset(record, 0, bytes);

@@ -10,6 +10,7 @@
 static struct spinlock syspte_lock;
 static u64 used[SYSTEM_PAGES / 64];
 static u64 hint;
+u64 mm_free_system_ptes = SYSTEM_PAGES;
 pfn_t mm_system_pml4;
 
 MMPTE *mm_system_pte(u64 va)
@@ -66,6 +67,7 @@ void *mm_reserve_system(u64 pages)
 			for (u64 k = first; k <= i; k++)
 				used[k / 64] |= 1ul << (k % 64);
 			hint = i + 1;
+			mm_free_system_ptes -= pages;
 			for (u64 k = 0; k < pages; k++)
 				if (!make_system_pte(va + k * PAGE_SIZE)) {
 					KeReleaseSpinLock(&syspte_lock, old);
@@ -98,6 +100,7 @@ void mm_release_system(void *va, u64 pages)
 	for (u64 k = first; k < first + pages; k++)
 		used[k / 64] &= ~(1ul << (k % 64));
 	hint = MIN(hint, first);
+	mm_free_system_ptes += pages;
 	KeReleaseSpinLock(&syspte_lock, old);
 }
 
@@ -125,12 +128,12 @@ void *MmMapIoSpace(u64 pa, u64 bytes)
 }
 
 /* `pages` fresh zeroed frames at consecutive kernel addresses; NULL without memory. */
-void *mm_allocate_system(u64 pages)
+void *mm_allocate_system(u64 pages, enum ntmm_use use)
 {
 	u8 *va = mm_reserve_system(pages);
 
 	for (u64 k = 0; va && k < pages; k++) {
-		pfn_t p = mm_take_kernel_page();
+		pfn_t p = mm_take_kernel_page(use);
 
 		if (!p) {
 			mm_free_system(va, pages);
@@ -209,7 +212,7 @@ u64 MmCreateKernelStack(void)
 		return spare;
 
 	for (u64 k = 1; va && k <= pages; k++) {
-		pfn_t p = mm_take_kernel_page();
+		pfn_t p = mm_take_kernel_page(NTMM_USE_STACK);
 
 		if (!p) {
 			mm_free_system(va, pages + 1);

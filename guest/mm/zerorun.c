@@ -44,4 +44,5 @@ void mm_add_zeroed(struct address_space *as, const MMVAD *v, u64 va, MMPTE *pte,
 	as->ws_pages += n;
 	as->ws_peak = MAX(as->ws_peak, as->ws_pages);
 	__atomic_fetch_add(&MmCounters.faults_demand_zero, n - 1, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&MmCounters.faults_ahead, n - 1, __ATOMIC_RELAXED);
 }

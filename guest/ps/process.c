@@ -459,6 +459,8 @@ void ps_thread_gone(ETHREAD *t)
 void ps_rundown(EPROCESS *p)
 {
 	p->exit_time = KeQuerySystemTime();
+	if (p->is_initial && ke_on_ntmm) /* all but its threads can still be looked at */
+		hypercall(NTMM_HC_ENDING, 0, 0, 0, 0);
 	ObDestroyHandleTable(p); /* dead from here on; freed with the process */
 	MmCleanAddressSpace(&p->as);
 	require(p->as.commit == 0);

@@ -31,6 +31,20 @@ static void start(void)
 		CHECK(now_.field - before.field >= (least)); \
 	} while (0)
 
+/* Each fault is of one kind: one that read its page is not soft besides, one that copied neither.
+ */
+static void check_counted_once(void)
+{
+	struct ntmm_counters now = counters();
+#define SINCE(field) (now.field - before.field)
+	uint64_t kinds = SINCE(faults_demand_zero) - SINCE(faults_ahead) +
+			 SINCE(faults_transition) + SINCE(faults_prototype) + SINCE(faults_cow) +
+			 SINCE(faults_hard);
+
+	CHECK(kinds <= SINCE(faults_total));
+#undef SINCE
+}
+
 static uint64_t value(int page, int pass)
 {
 	return (uint64_t)page * 0x9e3779b97f4a7c15ull + (uint64_t)pass * 77;
@@ -119,6 +133,7 @@ static void private_pages(void)
 	verify(p, 2); /* pagefile -> read -> valid */
 	COUNTED(pages_in, PAGES);
 	COUNTED(faults_hard, 1);
+	check_counted_once();
 	{
 		struct ntmm_counters now = counters();
 
@@ -234,6 +249,7 @@ static void shared_pages(void)
 	start();
 	fill(c, 5); /* private copies */
 	COUNTED(faults_cow, PAGES);
+	check_counted_once();
 	verify(a, 1);
 	verify(c, 5);
 	trim();
@@ -242,6 +258,12 @@ static void shared_pages(void)
 	verify(b, 1);
 	verify(c, 5);
 	check_kernel("copy on write");
+	CHECK(UnmapViewOfFile(c));
+	c = MapViewOfFile(s, FILE_MAP_COPY, 0, 0, 0);
+	start();
+	fill(c, 6); /* copied at the first touch */
+	COUNTED(faults_cow, PAGES);
+	check_counted_once();
 	CHECK(UnmapViewOfFile(c));
 	CHECK(UnmapViewOfFile(a));
 	verify(b, 1);

@@ -19,6 +19,7 @@
 #ifndef NTMM_NTDLL_HEAP_H
 #define NTMM_NTDLL_HEAP_H
 
+#include "guest/abi/mminfo.h"
 #include "guest/user/ntdll/ntdll.h"
 
 #define UNIT	       16u
@@ -124,6 +125,17 @@ struct heap {
 };
 _Static_assert(offsetof(struct heap, signature) == 0x10, "as in Windows");
 _Static_assert(offsetof(struct heap, flags) == 0x70, "as in Windows");
+/* What the inspector reads. */
+_Static_assert(offsetof(struct heap, signature) == NTMM_HEAP_SIGNATURE, "abi/mminfo.h");
+_Static_assert(offsetof(struct heap, large) == NTMM_HEAP_LARGE, "abi/mminfo.h");
+_Static_assert(offsetof(struct heap, segments) == NTMM_HEAP_SEGMENTS, "abi/mminfo.h");
+_Static_assert(sizeof(struct segment) == NTMM_HEAP_SEGMENT_BYTES, "abi/mminfo.h");
+_Static_assert(MAX_SEGMENTS == NTMM_HEAP_SEGMENTS_MOST, "abi/mminfo.h");
+_Static_assert(HEAP_SIGNATURE == NTMM_HEAP_SIGNATURE_IS, "abi/mminfo.h");
+_Static_assert(offsetof(struct large, link) == 0 && offsetof(struct segment, base) == 0,
+	       "abi/mminfo.h");
+_Static_assert(offsetof(PEB, NumberOfHeaps) == NTMM_PEB_HEAP_COUNT, "abi/mminfo.h");
+_Static_assert(offsetof(PEB, ProcessHeaps) == NTMM_PEB_HEAPS, "abi/mminfo.h");
 
 static inline struct block *block_of(const void *p)
 {
