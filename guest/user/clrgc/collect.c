@@ -154,6 +154,6 @@ void collect_low_memory(struct gc_thread *self)
 {
 	heap_enter(self);
 	heap.in_no_gc = false;
-	collect_locked(self, GEN2, true, GC_LOW_MEMORY);
+	collect_locked(self, old_have_grown() ? GEN2 : GEN1, true, GC_LOW_MEMORY);
 	heap_leave();
 }
