@@ -131,7 +131,7 @@ void collect_for_budget(struct gc_thread *self, unsigned g)
 {
 	unsigned n = worth_collecting(g);
 
-	if (heap.background && g > GEN2) {
+	if (heap.background && (g == LOH || g == POH)) {
 		if (may_go_on(&heap.gen[g]))
 			return;
 		background_wait(self);
