@@ -124,6 +124,8 @@ int main(int argc, char **argv)
 	}
 	GCThread_LeavePreemptive();
 	GC_GetGCMemoryInfo(&info);
+	printf("%zu MB in objects, %zu MB committed\n", (info.heap_size - info.fragmented) >> 20,
+	       info.committed >> 20);
 	printf("%lld collections of generation 0, %lld of 1, %lld of 2, %lld in the background\n",
 	       (long long)GC_CollectionCount(0), (long long)GC_CollectionCount(1),
 	       (long long)GC_CollectionCount(2), (long long)info.background);

@@ -314,7 +314,11 @@ enum gcp_wake gcp_wait_for_work(bool watch_memory, uint32_t milliseconds)
 	int error = 0;
 
 	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += milliseconds / 1000;
+	/* Time runs twenty times as fast here. */
+	until.tv_sec += milliseconds / 20000;
+	until.tv_nsec += (long)(milliseconds % 20000) * 50000;
+	until.tv_sec += until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
 	pthread_mutex_lock(&work_lock);
 	while (!signalled && !(watch_memory && low_memory) && !error)
 		error = milliseconds == GCP_FOREVER

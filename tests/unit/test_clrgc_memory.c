@@ -50,6 +50,7 @@ END_TEST
 START_TEST(low_memory)
 {
 	GCMemoryInfo info;
+	int64_t full;
 
 	begin((GCConfig){0});
 	for (unsigned i = 0; i < 20; i++)
@@ -59,10 +60,21 @@ START_TEST(low_memory)
 		GC_SafePoint();
 		GC_GetGCMemoryInfo(&info);
 	} while (!info.low_memory);
-	gcp_set_low_memory(false);
 	ck_assert_int_eq(info.low_memory, 1);
 	ck_assert_int_ge(GC_CollectionCount(2), 1);
 	ck_assert_int_ge(info.compactions, 1);
+	/* it stays low, and no garbage is made: a full collection would find nothing */
+	slot[1] = bytes(1 << 20);
+	collect(2);
+	full = GC_CollectionCount(2);
+	do {
+		GC_SafePoint();
+		gcp_set_low_memory(false);
+		gcp_set_low_memory(true);
+		GC_GetGCMemoryInfo(&info);
+	} while (info.low_memory < 2);
+	ck_assert_int_eq(GC_CollectionCount(2), full);
+	gcp_set_low_memory(false);
 	end();
 }
 END_TEST

@@ -19,4 +19,4 @@ $(SYSTEM32)/clrgc.dll: $(CLRGC_OBJS) $(CLRGC_DEF) $(KERNEL32_OBJ)/libkernel32.a 
 
 -include $(CLRGC_OBJS:.o=.d)
 
-dlls: $(SYSTEM32)/clrgc.dll
+dlls: $(SYSTEM32)/clrgc.dll $(CLRGC_OBJ)/libclrgc.a

@@ -74,12 +74,14 @@ struct object *object_around(struct region *r, uintptr_t p)
 	struct object *o = object_at(r->start), *next;
 
 	for (;; brick--) {
-		uint16_t value = heap.bricks[brick];
-		uint8_t *block = heap.base + (brick << BRICK_SHIFT) + (value - 1) * 8u;
+		size_t value = heap.bricks[brick], start;
 
-		if (value && (uintptr_t)block <= p) {
-			o = object_at(block);
-			break;
+		if (value) {
+			start = (uintptr_t)heap.base + (brick << BRICK_SHIFT) + 8 * (value - 1);
+			if (start <= p) {
+				o = object_at((void *)start);
+				break;
+			}
 		}
 		if (brick == first)
 			break;

@@ -170,7 +170,7 @@ typedef enum GCHandleType {
 } GCHandleType;
 
 typedef struct GCHandle GCHandle;
-/* NULL: no memory. `dependent` is only for that type. */
+/* NULL: no memory. A dependent handle has its second object from the start. */
 GCHandle *GCHandle_Alloc(void *target, GCHandleType type);
 GCHandle *DependentHandle_Alloc(void *target, void *dependent);
 void GCHandle_Free(GCHandle *handle);

@@ -131,7 +131,7 @@ void collect_for_budget(struct gc_thread *self, unsigned g)
 {
 	unsigned n = worth_collecting(g);
 
-	if (heap.background && g > GEN2) {
+	if (heap.background && (g == LOH || g == POH)) {
 		if (may_go_on(&heap.gen[g]))
 			return;
 		background_wait(self);
@@ -154,6 +154,6 @@ void collect_low_memory(struct gc_thread *self)
 {
 	heap_enter(self);
 	heap.in_no_gc = false;
-	collect_locked(self, GEN2, true, GC_LOW_MEMORY);
+	collect_locked(self, old_have_grown() ? GEN2 : GEN1, true, GC_LOW_MEMORY);
 	heap_leave();
 }

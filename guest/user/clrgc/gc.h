@@ -447,6 +447,9 @@ void budgets_make(void);
 /* After a collection: new budgets of those that were condemned, memory given back. */
 void budgets_after(unsigned condemned, enum gc_reason reason);
 bool wants_compaction(unsigned g);
+/* Since the last full collection. A full one touches all of the heap, which is the last thing
+   wanted when memory stays low and there is nothing new to find. */
+bool old_have_grown(void);
 size_t generation_bytes(unsigned g); /* from the regions' starts to their last objects */
 
 /* background.c */

@@ -99,17 +99,22 @@ void *DependentHandle_get_Dependent(const GCHandle *handle)
 
 /* ---- for a collection ---- */
 
-#define FOR_EACH_HANDLE(h)                                                                        \
-	for (GCHandle *h = (GCHandle *)table.base; h < (GCHandle *)table.base + table.count; h++) \
-		if (h->used)
+/* NULL: a free entry. */
+static GCHandle *handle_at(size_t i)
+{
+	GCHandle *h = vector_item(&table, i);
+
+	return h->used ? h : NULL;
+}
 
 void handles_mark(visit_slot *mark, visit_slot *pin)
 {
-	FOR_EACH_HANDLE(h)
-	{
-		if (h->type == GCHandleType_Normal)
+	for (size_t i = 0; i < table.count; i++) {
+		GCHandle *h = handle_at(i);
+
+		if (h && h->type == GCHandleType_Normal)
 			mark(&h->target, NULL);
-		else if (h->type == GCHandleType_Pinned)
+		else if (h && h->type == GCHandleType_Pinned)
 			pin(&h->target, NULL);
 	}
 }
@@ -118,9 +123,10 @@ bool handles_mark_dependent(const struct marker *m)
 {
 	bool any = false;
 
-	FOR_EACH_HANDLE(h)
-	{
-		if (h->type != GCHandleType_Dependent || !h->target || !h->second ||
+	for (size_t i = 0; i < table.count; i++) {
+		GCHandle *h = handle_at(i);
+
+		if (!h || h->type != GCHandleType_Dependent || !h->target || !h->second ||
 		    !m->reached(h->target) || m->reached(h->second))
 			continue;
 		m->slot(&h->second, NULL);
@@ -131,9 +137,10 @@ bool handles_mark_dependent(const struct marker *m)
 
 void handles_clear(GCHandleType type, const struct marker *m)
 {
-	FOR_EACH_HANDLE(h)
-	{
-		if (h->type != type || !h->target || m->reached(h->target))
+	for (size_t i = 0; i < table.count; i++) {
+		GCHandle *h = handle_at(i);
+
+		if (!h || h->type != type || !h->target || m->reached(h->target))
 			continue;
 		h->target = NULL;
 		h->second = NULL;
@@ -142,8 +149,11 @@ void handles_clear(GCHandleType type, const struct marker *m)
 
 void handles_visit(visit_slot *visit)
 {
-	FOR_EACH_HANDLE(h)
-	{
+	for (size_t i = 0; i < table.count; i++) {
+		GCHandle *h = handle_at(i);
+
+		if (!h)
+			continue;
 		visit(&h->target, NULL);
 		visit(&h->second, NULL);
 	}

@@ -178,8 +178,20 @@ static void keep_generation(struct plan *p, struct region *r)
 	p->held = (struct pins){0};
 }
 
+/* The source itself, if there is none before it that takes survivors. */
+static struct region *next_own(const struct plan *p, struct region *source)
+{
+	struct region *r = p->own_next;
+
+	while (r && r != source && r->demoted)
+		r = r->next;
+	return r ? r : source;
+}
+
 static void advance(struct plan *p, size_t size, struct region *source)
 {
+	struct region *own;
+
 	if (p->where == OWN && pin_here(p)) {
 		p->at = pass_pin(&p->ahead, p->at);
 		return;
@@ -187,15 +199,15 @@ static void advance(struct plan *p, size_t size, struct region *source)
 	leave(p);
 	if (p->older && enter_older(p, size))
 		return;
-	while (p->own_next != source && p->own_next->demoted)
-		p->own_next = p->own_next->next;
-	if (p->own_next->demoted) {
+	own = next_own(p, source);
+	if (own->demoted) {
+		p->own_next = own;
 		if (enter_fresh(p, size))
 			return;
-		keep_generation(p, source);
+		keep_generation(p, own);
 	}
-	enter(p, OWN, p->own_next, p->own_next->start);
-	p->own_next = p->own_next->next;
+	enter(p, OWN, own, own->start);
+	p->own_next = own->next;
 }
 
 /* ---- sources ---- */

@@ -17,6 +17,7 @@
 #define MOST_GEN1    MB(6)
 #define GEN0_GROWTH  4u /* times its first budget */
 #define MEMORY_SHARE 6u
+#define GROWTH	     8 /* of old generations, that makes a full collection for low memory worth it */
 
 static size_t first_gen0;
 
@@ -68,6 +69,17 @@ bool wants_compaction(unsigned g)
 	size_t bytes = generation_bytes(g), holes = bytes - heap.gen[g].survivors;
 
 	return holes > KB(40) * (g + 1) && holes > bytes / (g == GEN2 ? 4 : 2);
+}
+
+bool old_have_grown(void)
+{
+	int64_t taken = 0, kept = 0;
+
+	for (unsigned g = GEN2; g < GENERATIONS; g++) {
+		taken += (int64_t)heap.gen[g].budget - heap.gen[g].left;
+		kept += (int64_t)heap.gen[g].survivors;
+	}
+	return taken >= kept / GROWTH;
 }
 
 static void trim(unsigned g)
