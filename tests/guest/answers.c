@@ -104,6 +104,26 @@ static void opening(void)
 	CloseHandle(m);
 }
 
+/* A handle that is moved within a process keeps its value, unless it may not be closed. */
+static void moving(void)
+{
+	HANDLE e = CreateEventA(NULL, TRUE, FALSE, NULL), out = NULL;
+
+	CHECK(DuplicateHandle(GetCurrentProcess(), e, GetCurrentProcess(), &out, 0, FALSE,
+			      DUPLICATE_SAME_ACCESS | DUPLICATE_CLOSE_SOURCE));
+	CHECK(out == e);
+	CHECK(SetEvent(out));
+	CHECK(SetHandleInformation(e, HANDLE_FLAG_PROTECT_FROM_CLOSE,
+				   HANDLE_FLAG_PROTECT_FROM_CLOSE));
+	CHECK(DuplicateHandle(GetCurrentProcess(), e, GetCurrentProcess(), &out, 0, FALSE,
+			      DUPLICATE_SAME_ACCESS | DUPLICATE_CLOSE_SOURCE));
+	CHECK(out != e);
+	CHECK(SetEvent(e) && SetEvent(out));
+	SetHandleInformation(e, HANDLE_FLAG_PROTECT_FROM_CLOSE, 0);
+	CloseHandle(e);
+	CloseHandle(out);
+}
+
 static void once(void)
 {
 	INIT_ONCE o = INIT_ONCE_STATIC_INIT;
@@ -313,6 +333,7 @@ int main(int argc, char **argv)
 	ended();
 	modules();
 	opening();
+	moving();
 	once();
 	zones();
 	clocks();

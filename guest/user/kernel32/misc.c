@@ -148,6 +148,12 @@ WINBOOL WINAPI GetProcessIoCounters(HANDLE h, PIO_COUNTERS out)
 	return succeed(NtQueryInformationProcess(h, ProcessIoCounters, out, sizeof(*out), NULL));
 }
 
+DWORD WINAPI WTSGetActiveConsoleSessionId(VOID);
+DWORD WINAPI WTSGetActiveConsoleSessionId(VOID)
+{
+	return NtCurrentPeb()->SessionId; /* there is one */
+}
+
 #define ProcessImageInformation_ 37
 
 DWORD WINAPI GetProcessVersion(DWORD id)
