@@ -79,7 +79,7 @@ GUEST_C := hello imports args exitcode stdin_echo crash guardpage demand_zero pr
 # The memory calls of ntdll.dll itself:
 GUEST_VM := huge_pages sparse vm_extended large_pages awe vm_lock vm_copy write_watch vm_advice working_set large_sections vm_fuzz vm_fuzz_shared vm_stack vm_calls aslr seh vm_counters runtimes
 GUEST_C += $(GUEST_VM)
-GUEST_C += store spin files pipes pipes_async pool ports debugger compat
+GUEST_C += store spin files pipes pipes_async pool ports debugger compat answers
 # Processes and jobs:
 GUEST_PROC := proc_create proc_info proc_memory proc_job proc_many proc_orphan proc_stress
 GUEST_C += $(GUEST_PROC)
@@ -104,6 +104,7 @@ GUEST_LIBS_pipes_async := -lntdll
 GUEST_LIBS_ports := -lntdll
 GUEST_LIBS_debugger := -lntdll
 GUEST_LIBS_compat := -lntdll
+GUEST_LIBS_answers := -lntdll -lpsapi
 GUEST_LIBS_corrupt := -lntdll
 GUEST_LIBS_objects := -lntdll
 GUEST_LIBS_pte_states := -lntdll

@@ -127,12 +127,12 @@ static NTSTATUS query_topology(struct sysinfo *q)
 
 static NTSTATUS query_time_of_day(struct sysinfo *q)
 {
-	u64 now = KeQuerySystemTime();
+	u64 now = ke_clock_time();
 	struct {
 		u64 boot, current, zone_bias;
 		u32 zone, reserved;
 		u64 boot_bias, sleep_bias;
-	} i = {.boot = now - KeQueryInterruptTime(), .current = now};
+	} i = {.boot = KeQuerySystemTime() - KeQueryInterruptTime(), .current = now};
 
 	_Static_assert(sizeof(i) == 48, "SYSTEM_TIMEOFDAY_INFORMATION");
 	return sysinfo_answer(q, &i, sizeof(i), FIT_TRUNCATE);

@@ -37,6 +37,25 @@ void pending_poke(void)
 	KeSetEvent(&poke);
 }
 
+/* Requests of a kind on a file are served in the order they came in. => pending_lock */
+static bool must_wait(const struct pending *q)
+{
+	for (const struct list *e = pending_list.next; e != &q->entry; e = e->next) {
+		const struct pending *earlier = CONTAINER_OF(e, struct pending, entry);
+
+		if (earlier->kind == q->kind && earlier->r.f == q->r.f)
+			return true;
+	}
+	return false;
+}
+
+/* A read or write ends without pipeio's doing: it counts no more. */
+static void forget(const struct pending *q)
+{
+	if (q->kind != PENDING_LISTEN)
+		pipe_pending_ended(q->r.f, q->kind == PENDING_WRITE);
+}
+
 /* => pending_lock. True: it has ended. */
 static bool try_again(struct pending *q)
 {
@@ -44,10 +63,11 @@ static bool try_again(struct pending *q)
 
 	if (q->kind == PENDING_LISTEN) {
 		q->status = pipe_listen_state(f);
+	} else if (must_wait(q)) {
+		q->status = STATUS_PENDING;
 	} else if (q->connection != f->pipe->connection) {
 		q->status = STATUS_PIPE_DISCONNECTED;
-		if (q->kind == PENDING_WRITE)
-			pipe_write_ended(f);
+		forget(q);
 	} else if (q->kind == PENDING_WRITE) {
 		q->status = pipe_write_ready(f, q->data, q->bytes, &q->done);
 	} else {
@@ -127,8 +147,8 @@ NTSTATUS pending_add(struct request *r, enum pending_kind kind, void *user, u32 
 			ExFreePool(q->data);
 		if (q)
 			ExFreePool(q);
-		if (kind == PENDING_WRITE)
-			pipe_write_ended(r->f);
+		if (kind != PENDING_LISTEN)
+			pipe_pending_ended(r->f, kind == PENDING_WRITE);
 		return request_end(r, s, 0);
 	}
 	q->r = *r;
@@ -161,14 +181,15 @@ static u32 cancel(const struct FILE_OBJECT *f, const struct ETHREAD *thread,
 		    (iosb && q->r.iosb != iosb) || (q->r.packet && !packets))
 			continue;
 		q->status = STATUS_CANCELLED;
-		if (q->kind == PENDING_WRITE)
-			pipe_write_ended(q->r.f);
+		forget(q);
 		list_remove(e);
 		list_push_back(&ended, e);
 		n++;
 	}
 	mutex_unlock(&pending_lock);
 	hand_in_all(&ended);
+	if (n)
+		pending_poke(); /* some may have waited behind them */
 	return n;
 }
 

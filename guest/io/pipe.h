@@ -22,12 +22,12 @@ struct pipe_chunk {
 };
 
 struct pipe_queue {
-	struct list chunks; /* Q; of a message pipe each is a message */
-	u32 bytes;	    /* Q; to be read */
-	u32 quota;	    /* I */
-	KEVENT data;	    /* there is data, or will be none */
-	KEVENT room;	    /* something was read, or nobody will read */
-	u32 writers;	    /* Q; pending writes: what is written later waits behind them */
+	struct list chunks;   /* Q; of a message pipe each is a message */
+	u32 bytes;	      /* Q; to be read */
+	u32 quota;	      /* I */
+	KEVENT data;	      /* there is data, or will be none */
+	KEVENT room;	      /* something was read, or nobody will read */
+	u32 readers, writers; /* Q; pending: who comes later waits behind them */
 };
 
 struct pipe {
@@ -91,10 +91,10 @@ NTSTATUS pipe_write_all(struct FILE_OBJECT *f, const void *user, u32 bytes, u32 
 /* For requests that wait (pending.c): STATUS_PENDING as long as they must. Data: in pool, *data
  * NULL when there is none. */
 NTSTATUS pipe_read_ready(struct FILE_OBJECT *f, u32 bytes, u8 **data, u32 *done);
-/* A write that waits: as much as fits of data[*done..]. When it ends otherwise: pipe_write_ended()
- */
+/* A write that waits: as much as fits of data[*done..]. */
 NTSTATUS pipe_write_ready(struct FILE_OBJECT *f, const u8 *data, u32 bytes, u32 *done);
-void pipe_write_ended(struct FILE_OBJECT *f);
+/* A pending read or write has ended otherwise: it counts no more. */
+void pipe_pending_ended(struct FILE_OBJECT *f, bool write);
 NTSTATUS pipe_listen_state(struct FILE_OBJECT *f);
 NTSTATUS pipe_flush(struct FILE_OBJECT *f);
 NTSTATUS pipe_peek(struct FILE_OBJECT *f, void *out, u32 out_bytes, u64 *information);

@@ -120,15 +120,17 @@ NTSTATUS pipe_read(struct FILE_OBJECT *f, void *user, u32 bytes, u64 offset, u32
 
 		mutex_lock(&i->lock);
 		s = pipe_state(f);
-		if ((s == STATUS_SUCCESS || s == STATUS_PIPE_CLOSING) && !list_empty(&q->chunks))
+		if ((s == STATUS_SUCCESS || s == STATUS_PIPE_CLOSING) && !list_empty(&q->chunks) &&
+		    !q->readers)
 			s = take(f, q, user, bytes, done, copy_to_user);
-		else if (s == STATUS_PIPE_CLOSING)
+		else if (s == STATUS_PIPE_CLOSING && !q->readers)
 			s = STATUS_PIPE_BROKEN;
 		else if (s == STATUS_SUCCESS && i->no_wait[f->pipe_side])
 			s = STATUS_PIPE_EMPTY;
-		else if (s == STATUS_SUCCESS && !is_synchronous(f))
+		else if ((s == STATUS_SUCCESS || s == STATUS_PIPE_CLOSING) && !is_synchronous(f)) {
+			q->readers++;
 			s = STATUS_PENDING;
-		else if (s == STATUS_SUCCESS) {
+		} else if (s == STATUS_SUCCESS) {
 			s = wait_unlocked(i, &q->data);
 			if (s != STATUS_SUCCESS)
 				return s;
@@ -157,6 +159,8 @@ NTSTATUS pipe_read_ready(struct FILE_OBJECT *f, u32 bytes, u8 **data, u32 *done)
 	} else if (s == STATUS_SUCCESS) {
 		s = STATUS_PENDING;
 	}
+	if (s != STATUS_PENDING)
+		q->readers--;
 	mutex_unlock(&i->lock);
 	return s;
 }
@@ -290,10 +294,13 @@ NTSTATUS pipe_write_ready(struct FILE_OBJECT *f, const u8 *data, u32 bytes, u32 
 	return s;
 }
 
-void pipe_write_ended(struct FILE_OBJECT *f)
+void pipe_pending_ended(struct FILE_OBJECT *f, bool write)
 {
 	mutex_lock(&f->pipe->lock);
-	outgoing(f)->writers--;
+	if (write)
+		outgoing(f)->writers--;
+	else
+		incoming(f)->readers--;
 	mutex_unlock(&f->pipe->lock);
 }
 

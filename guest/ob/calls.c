@@ -43,6 +43,8 @@ static NTSTATUS duplicate(struct EPROCESS *from, HANDLE h, struct EPROCESS *to, 
 	void *object;
 	NTSTATUS s = ob_query_handle(from, h, &object, &had, &old_attributes);
 
+	if (options & DUPLICATE_CLOSE_SOURCE) /* first, so that its value is free; whatever follows */
+		ObCloseHandleIn(from, h);
 	if (!NT_SUCCESS(s))
 		return s;
 	s = duplicate_access(ObGetType(object), had, access, options, &access);
@@ -82,7 +84,7 @@ NTSYSCALL NTSTATUS NtDuplicateObject(HANDLE source_process, HANDLE source, HANDL
 		s = duplicate(from, source, to, access, attributes, options, &new_handle);
 	else if (!target_process && !(options & DUPLICATE_CLOSE_SOURCE))
 		s = STATUS_INVALID_PARAMETER;
-	if (options & DUPLICATE_CLOSE_SOURCE) /* whatever became of the copy */
+	if (!to && options & DUPLICATE_CLOSE_SOURCE)
 		ObCloseHandleIn(from, source);
 	if (to && NT_SUCCESS(s) && target) {
 		s = copy_to_user(target, &new_handle, sizeof(new_handle));

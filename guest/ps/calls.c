@@ -70,7 +70,7 @@ NTSYSCALL NTSTATUS NtCreateThreadEx(HANDLE *user_handle, ACCESS_MASK access, con
 	st = ObCaptureAttributes(attributes, &oa);
 	if (st)
 		goto out_process;
-	if (p->exiting || p->live_threads == 0) {
+	if (p->exiting || p->closing_down || p->live_threads == 0) {
 		st = STATUS_PROCESS_IS_TERMINATING;
 		goto out;
 	}
@@ -238,6 +238,7 @@ NTSYSCALL NTSTATUS NtTerminateProcess(HANDLE h, NTSTATUS status)
 	if (st)
 		return st;
 	if (others_only) {
+		p->closing_down = true;
 		ps_terminate_others(p, status);
 		ObDereferenceObject(p);
 		return STATUS_SUCCESS;

@@ -23,6 +23,7 @@
 
 struct mutex ps_lock;
 struct list ps_processes;
+struct list ps_ended_processes, ps_ended_threads;
 EPROCESS *PsInitialSystemProcess;
 
 /* The machine runs as long as any process does; its status is the first one's. All others descend
@@ -34,6 +35,9 @@ static void process_destroy(void *object)
 {
 	EPROCESS *p = object;
 
+	mutex_lock(&ps_lock);
+	list_remove(&p->entry);
+	mutex_unlock(&ps_lock);
 	if (p->as.pml4)
 		MmDeleteAddressSpace(&p->as);
 	if (p->image_section)
@@ -93,6 +97,8 @@ void PsInitSystem(void)
 	(void)block;
 	mutex_init(&ps_lock);
 	list_init(&ps_processes);
+	list_init(&ps_ended_processes);
+	list_init(&ps_ended_threads);
 	ps_init_debug();
 	ps_init_threads();
 	mm_init_sections();
@@ -376,6 +382,13 @@ EPROCESS *ps_find_process(u32 pid)
 			ObReferenceObject(p);
 		}
 	}
+	LIST_FOR_EACH(e, &ps_ended_processes)
+	{
+		EPROCESS *p = CONTAINER_OF(e, EPROCESS, entry);
+
+		if (!found && p->pid == pid && ObReferenceObjectSafe(p))
+			found = p;
+	}
 	mutex_unlock(&ps_lock);
 	return found;
 }
@@ -427,6 +440,7 @@ static void leave_list(ETHREAD *t)
 	p->kernel_time += t->k.kernel_time;
 	p->user_time += t->k.user_time;
 	list_remove(&t->entry);
+	list_push_back(&ps_ended_threads, &t->entry);
 	p->thread_count--;
 }
 
@@ -453,6 +467,7 @@ void ps_thread_gone(ETHREAD *t)
 	mutex_lock(&ps_lock);
 	leave_list(t);
 	list_remove(&p->entry);
+	list_push_back(&ps_ended_processes, &p->entry);
 	mutex_unlock(&ps_lock);
 }
 

@@ -25,6 +25,7 @@ typedef struct EPROCESS {
 	u32 thread_count;    /* P */
 	u32 live_threads;    /* not yet through PsTerminateCurrentThread; P */
 	volatile bool exiting;
+	volatile bool closing_down; /* it is ending itself: no new threads */
 	NTSTATUS exit_status;
 	u64 peb, image_base; /* the PEB begins a region that TEBs follow in */
 	u64 teb_slots[4];    /* bit set: taken; P */

@@ -36,8 +36,9 @@ u64 ps_ntdll_entry(enum ntdll_entry e); /* in the current process; 0: not export
 
 extern struct mutex ps_lock;
 extern struct list ps_processes;
+extern struct list ps_ended_processes, ps_ended_threads; /* as long as somebody refers to them; P */
 u32 ps_new_id(void);
-EPROCESS *ps_find_process(u32 pid); /* referenced, or NULL */
+EPROCESS *ps_find_process(u32 pid); /* referenced, or NULL; one that has ended is found, too */
 ETHREAD *ps_find_thread(u32 tid);
 
 /* Makes a user thread, suspended: it runs after ps_resume(). stack sizes in bytes. */

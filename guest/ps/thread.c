@@ -38,6 +38,9 @@ static void thread_destroy(void *object)
 {
 	ETHREAD *t = object;
 
+	mutex_lock(&ps_lock);
+	list_remove(&t->entry);
+	mutex_unlock(&ps_lock);
 	if (t->k.stack)
 		MmDeleteKernelStack(t->k.stack);
 	if (t->k.fpu)
@@ -526,11 +529,16 @@ ETHREAD *ps_find_thread(u32 tid)
 		{
 			ETHREAD *t = CONTAINER_OF(te, ETHREAD, entry);
 
-			if (t->tid == tid && !t->k.d.signal) {
+			if (t->tid == tid && ObReferenceObjectSafe(t))
 				found = t;
-				ObReferenceObject(t);
-			}
 		}
+	}
+	LIST_FOR_EACH(e, &ps_ended_threads)
+	{
+		ETHREAD *t = CONTAINER_OF(e, ETHREAD, entry);
+
+		if (!found && t->tid == tid && ObReferenceObjectSafe(t))
+			found = t;
 	}
 	mutex_unlock(&ps_lock);
 	return found;

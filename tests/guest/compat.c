@@ -60,6 +60,13 @@ static void dll_folders(void)
 	CHECK(SetDllDirectoryA(NULL));
 	CHECK(SetCurrentDirectoryA("D:\\"));
 
+	/* with a folder in the name: in the folders searched, not in the current one */
+	CHECK(SetCurrentDirectoryA("T:\\"));
+	CHECK(loads(L"compat\\moved.dll", 0x0));
+	CHECK(!loads(L"compat\\moved.dll", LOAD_LIBRARY_SEARCH_SYSTEM32));
+	CHECK_EQ(GetLastError(), ERROR_MOD_NOT_FOUND);
+	CHECK(SetCurrentDirectoryA("D:\\"));
+
 	cookie = AddDllDirectory(WFOLDER);
 	CHECK(cookie != NULL);
 	CHECK(!loads(L"moved.dll", 0)); /* only where it is asked for */

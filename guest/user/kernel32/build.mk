@@ -1,7 +1,7 @@
 # kernel32.dll, and kernelbase.dll: the same functions under the name that API sets lead to.
 KERNEL32_OBJ := $(B)/obj/guest/user/kernel32
 KERNEL32_C := actctx atom base codepage collate completion console create debug dlldir env error fiber file fileinfo find format heapapi lfile link locale lstr memory misc \
-	modlist module path patha pipe pool poolgroup poolio pooltimer poolwait process profile profilea psapi search section sync sysinfo thread time toolhelp topology volume
+	modlist module path patha pipe pool poolgroup poolio pooltimer poolwait process profile profilea psapi search section sync sysinfo thread time timezone toolhelp topology volume
 KERNEL32_OBJS := $(KERNEL32_C:%=$(KERNEL32_OBJ)/%.o) $(KERNEL32_OBJ)/fiberasm.o
 KERNEL32_DEF := guest/user/kernel32/kernel32.def
 

@@ -124,7 +124,8 @@ static BOOL altered(struct list *l, PCWSTR name, BOOL by_name)
 
 BOOL dll_search_path(LPCWSTR name, DWORD flags, PWSTR *path)
 {
-	BOOL absolute = RtlDetermineDosPathNameType_U(name) != PATH_RELATIVE;
+	ULONG type = RtlDetermineDosPathNameType_U(name);
+	BOOL absolute = type != PATH_RELATIVE && type != PATH_DRIVE_RELATIVE;
 	BOOL by_name = (flags & LOAD_WITH_ALTERED_SEARCH_PATH) && absolute, ok = TRUE;
 	struct list l = {0};
 
@@ -219,7 +220,7 @@ DLL_DIRECTORY_COOKIE WINAPI AddDllDirectory(PCWSTR folder)
 	ULONG type = RtlDetermineDosPathNameType_U(folder);
 	struct added *a;
 
-	if (type == PATH_RELATIVE || type == PATH_DRIVE_RELATIVE || type == PATH_ROOTED) {
+	if (type == PATH_RELATIVE || type == PATH_DRIVE_RELATIVE) {
 		fail(ERROR_INVALID_PARAMETER);
 		return NULL;
 	}

@@ -148,14 +148,30 @@ WINBOOL WINAPI GetProcessIoCounters(HANDLE h, PIO_COUNTERS out)
 	return succeed(NtQueryInformationProcess(h, ProcessIoCounters, out, sizeof(*out), NULL));
 }
 
+DWORD WINAPI WTSGetActiveConsoleSessionId(VOID);
+DWORD WINAPI WTSGetActiveConsoleSessionId(VOID)
+{
+	return NtCurrentPeb()->SessionId; /* there is one */
+}
+
+#define ProcessImageInformation_ 37
+
 DWORD WINAPI GetProcessVersion(DWORD id)
 {
-	PIMAGE_NT_HEADERS64 nt = RtlImageNtHeader(NtCurrentPeb()->ImageBaseAddress);
+	HANDLE h = OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION, FALSE,
+			       id ? id : GetCurrentProcessId());
+	struct { /* SECTION_IMAGE_INFORMATION */
+		ULONG before[9];
+		WORD minor, major;
+		ULONG behind[6];
+	} image;
+	NTSTATUS status;
 
-	if (id && id != GetCurrentProcessId())
-		return (DWORD)fail(ERROR_ACCESS_DENIED);
-	return MAKELONG(nt->OptionalHeader.MinorSubsystemVersion,
-			nt->OptionalHeader.MajorSubsystemVersion);
+	if (!h)
+		return 0;
+	status = NtQueryInformationProcess(h, ProcessImageInformation_, &image, sizeof(image), NULL);
+	NtClose(h);
+	return succeed(status) ? (DWORD)MAKELONG(image.minor, image.major) : 0;
 }
 
 WINBOOL WINAPI SetProcessShutdownParameters(DWORD level, DWORD flags)

@@ -226,6 +226,8 @@ WINBOOL WINAPI QueryFullProcessImageNameA(HANDLE h, DWORD flags, LPSTR out, PDWO
 
 	if (!QueryFullProcessImageNameW(h, flags, wide, &n))
 		return FALSE;
+	if (!out)
+		return fail(ERROR_INVALID_PARAMETER);
 	if (n >= *room)
 		return fail(ERROR_INSUFFICIENT_BUFFER);
 	*room = ansi_result(wide, n, out, *room);

@@ -185,30 +185,6 @@ WINBOOL WINAPI LocalFileTimeToFileTime(const FILETIME *local, LPFILETIME utc)
 	return TRUE;
 }
 
-WINBOOL WINAPI SystemTimeToTzSpecificLocalTime(const TIME_ZONE_INFORMATION *tz,
-					       const SYSTEMTIME *utc, LPSYSTEMTIME local)
-{
-	FILETIME f;
-	LONGLONG bias = tz ? tz->Bias + tz->StandardBias : 0;
-
-	if (!SystemTimeToFileTime(utc, &f))
-		return FALSE;
-	to_filetime(&f, from_filetime(&f) - bias * 60 * TICKS_PER_SEC);
-	return FileTimeToSystemTime(&f, local);
-}
-
-WINBOOL WINAPI TzSpecificLocalTimeToSystemTime(const TIME_ZONE_INFORMATION *tz,
-					       const SYSTEMTIME *local, LPSYSTEMTIME utc)
-{
-	FILETIME f;
-	LONGLONG bias = tz ? tz->Bias + tz->StandardBias : 0;
-
-	if (!SystemTimeToFileTime(local, &f))
-		return FALSE;
-	to_filetime(&f, from_filetime(&f) + bias * 60 * TICKS_PER_SEC);
-	return FileTimeToSystemTime(&f, utc);
-}
-
 static void utc_zone(WCHAR standard[32], WCHAR daylight[32])
 {
 	wcscpy(standard, L"Coordinated Universal Time");

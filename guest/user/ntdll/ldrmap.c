@@ -151,7 +151,9 @@ static NTSTATUS search(PCWSTR file, PCWSTR search_path, PWSTR full, PHANDLE hand
 	PCWSTR exe = params->ImagePathName.Buffer;
 	NTSTATUS status;
 
-	if (base_name(file) != file) { /* a path of its own: relative to the current folder */
+	/* a path of its own; one that is relative belongs to the current folder, or to those given */
+	if (base_name(file) != file &&
+	    (!search_path || RtlDetermineDosPathNameType_U(file) != PATH_RELATIVE)) {
 		status = open_image(file, handle);
 		if (NT_SUCCESS(status))
 			RtlGetFullPathName_U(file, MAX_NAME * sizeof(WCHAR), full, NULL);

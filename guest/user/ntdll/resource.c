@@ -1,6 +1,6 @@
 /*
- * RTL_RESOURCE: a reader-writer lock that its exclusive owner may take again, in either way, and
- * that a waiting writer has before readers who come later. Layout: the public one of NT.
+ * RTL_RESOURCE: a reader-writer lock that its exclusive owner may take again, in either way. Of
+ * those that wait writers come first. Layout: the public one of NT.
  *
  * The inner critical section guards the counts; waiters sleep on a semaphore each kind has, made
  * when the lock is.
@@ -86,7 +86,7 @@ BOOLEAN NTAPI RtlAcquireResourceShared(PRTL_RESOURCE r, BOOLEAN wait)
 		RtlLeaveCriticalSection(&r->Lock);
 		return TRUE;
 	}
-	if (r->Active >= 0 && !r->ExclusiveWaiters) {
+	if (r->Active >= 0) { /* a writer that waits does not keep readers out */
 		r->Active++;
 		RtlLeaveCriticalSection(&r->Lock);
 		return TRUE;

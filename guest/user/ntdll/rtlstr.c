@@ -387,6 +387,10 @@ NTSTATUS NTAPI RtlUnicodeStringToInteger(PCUNICODE_STRING s, ULONG base, PULONG 
 	BOOLEAN negative = FALSE;
 	ULONG v = 0;
 
+	if (!value)
+		return base && base != 2 && base != 8 && base != 10 && base != 16
+			   ? STATUS_INVALID_PARAMETER
+			   : STATUS_ACCESS_VIOLATION;
 	while (i < n && s->Buffer[i] <= ' ')
 		i++;
 	if (i < n && (s->Buffer[i] == '-' || s->Buffer[i] == '+'))

@@ -29,13 +29,13 @@ static void integers(void)
 	CHECK_EQ(sscanf("-9223372036854775808", "%lld", &big), 1);
 	CHECK_EQ(big, -9223372036854775807LL - 1);
 	CHECK_EQ(sscanf("70000", "%hd", &s), 1);
+	CHECK_EQ(s, 4464);
 	CHECK_EQ(sscanf("258", "%hhu", &a), 1); /* two h are none */
 	CHECK_EQ(a, 258);
 	CHECK_EQ(sscanf("12345678", "%h02d", &s), 1);
 	CHECK_EQ(s, 12);
 	CHECK_EQ(sscanf("0x46F173", "%p", &pointer), 1); /* no prefix */
 	CHECK_EQ((uintptr_t)pointer, 0);
-	CHECK_EQ(s, 4464);
 	CHECK_EQ(sscanf("12345", "%2d%n%3d", &a, &n, &b), 2);
 	CHECK_EQ(a, 12);
 	CHECK_EQ(n, 2);
