@@ -1,7 +1,6 @@
 /*
- * The managed heap (guest/user/clrgc), natively: what .NET documents of generations, the large
- * object heap, handles and finalization, and where the collector has to be careful: pins, cards,
- * memory that is not there. The heap is verified before and after each collection.
+ * The managed heap (guest/user/clrgc), natively: what .NET documents of generations and the large
+ * object heap, pins, cards, budgets, a full mark stack, and that the verifier sees what is wrong.
  */
 #include "tests/unit/clrgc_heap.h"
 
