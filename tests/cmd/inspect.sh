@@ -157,6 +157,34 @@ verdict "the machine went on and ended" all status_is 0 -- out_has 'errors 0'
 [ -s end.json ] || echo null >end.json
 verdict "--inspect at the end adds up" agrees sums.py end.json 64
 
+# One that pages as fast as it can, on two processors: no number may be of another moment.
+cat >"$work/busy.py" <<'END'
+import json, sys
+ram, process = (json.load(open(f)) for f in sys.argv[1:])
+uses = {u["use"]: u["total"] for u in ram["uses"]}
+total = {r["type"]: r for r in process["summary"]}["Total"]
+if 2 * uses["Total"] != sum(uses.values()) or uses["Total"] + ram["ram"]["reserved"] != 32 << 20:
+    print("# rammap", uses, ram["ram"])
+if any(p["standby"] != p["list"] for p in ram["priorities"]):
+    print("# priorities", ram["priorities"])
+if total["ws"] != process["process"]["ws"]:
+    print("# working set", total["ws"], process["process"]["ws"])
+END
+"$ntmm" run --memory 32M --cpus 2 --timeout 200 "$exe/hog.exe" 128 2 >told 2>told.err &
+pid=$!
+for ((i = 0; i < 600; i++)); do
+	grep -q 'filled *64 MB' told && break
+	sleep 0.1
+done
+for i in 1 2 3; do
+	inspect ram.json --json rammap
+	inspect process.json --json vmmap
+	verdict "a busy machine adds up, $i" all status_is 0 -- agrees busy.py ram.json process.json
+done
+wait $pid
+status=$? ran="hog.exe" out=$(cat told) err=$(cat told.err)
+verdict "and loses nothing by it" all status_is 0 -- out_has '^errors 0'
+
 for level in off kdp hvci; do
 	run "$ntmm" run --vbs $level --memory 48M --inspect vmmap,rammap,counters,resmon \
 		--inspect-json $level.json "$exe/hello.exe"
