@@ -52,6 +52,8 @@ install: all
 	install -D -m 644 $(B)/guest/ntoskrnl.elf $(LIBDIR)/ntoskrnl.elf
 	install -d $(LIBDIR)/system32
 	install -m 644 $(B)/guest/system32/*.dll $(LIBDIR)/system32/
+	install -D -m 644 -t $(LIBDIR)/include guest/user/clrgc/clrgc.h
+	install -D -m 644 -t $(LIBDIR)/lib $(CLRGC_OBJ)/libclrgc.a
 	if [ -x $(B)/lab/labctl ]; then \
 		install -D scripts/lab $(LIBDIR)/scripts/lab && \
 		install -D -t $(LIBDIR)/build/lab $(B)/lab/labctl && \
