@@ -208,7 +208,9 @@ static NTSTATUS commit(EPROCESS *p, struct alloc_request *r)
 	charged = !st;
 	mutex_lock(&as->lock);
 	v = mm_find_vad(as, start);
-	if (!v || end > vad_end(v) || v->placeholder)
+	if (as->dying)
+		st = STATUS_PROCESS_IS_TERMINATING;
+	else if (!v || end > vad_end(v) || v->placeholder)
 		st = STATUS_CONFLICTING_ADDRESSES;
 	else if (st)
 		;
@@ -218,8 +220,6 @@ static NTSTATUS commit(EPROCESS *p, struct alloc_request *r)
 		st = STATUS_CONFLICTING_ADDRESSES;
 	else if (copies_on_write(r->prot))
 		st = STATUS_INVALID_PAGE_PROTECTION;
-	else if (as->dying)
-		st = STATUS_PROCESS_IS_TERMINATING;
 	else if (!(st = make_tables(as, v, start, end, r->prot))) {
 		u64 fresh = ((end - start) >> PAGE_SHIFT) - mm_count_committed(as, v, start, end);
 

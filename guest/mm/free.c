@@ -220,7 +220,7 @@ static NTSTATUS free_guarded(EPROCESS *p, u64 *base, u64 *size, u32 type)
 
 	mm_cfg_enter(as);
 	mutex_lock(&as->lock);
-	st = free_locked(p, base, size, type);
+	st = as->dying ? STATUS_PROCESS_IS_TERMINATING : free_locked(p, base, size, type);
 	if (!st) {
 		v = mm_find_vad(as, *base); /* still there: decommitted, with 0 for all of it */
 		end = v && !*size ? vad_end(v) : *base + *size;

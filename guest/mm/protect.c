@@ -141,7 +141,9 @@ static NTSTATUS protect_range(EPROCESS *p, u64 start, u64 end, u32 code, u32 *ol
 	for (;;) {
 		mutex_lock(&p->as.lock);
 		v = mm_find_vad(&p->as, start);
-		if (!v || end > vad_end(v) || v->placeholder)
+		if (p->as.dying)
+			st = STATUS_PROCESS_IS_TERMINATING;
+		else if (!v || end > vad_end(v) || v->placeholder)
 			st = STATUS_CONFLICTING_ADDRESSES;
 		else
 			st = mm_protect(p, v, start, end, code, old, &budget);

@@ -97,12 +97,17 @@ static void basic(struct address_space *as, u64 va, MEMORY_BASIC_INFORMATION *m)
 static NTSTATUS query_basic(EPROCESS *p, u64 va, void *out, u64 length, u64 *returned)
 {
 	MEMORY_BASIC_INFORMATION m;
+	bool dying;
 
 	if (length < sizeof(m))
 		return STATUS_INFO_LENGTH_MISMATCH;
 	mutex_lock(&p->as.lock);
-	basic(&p->as, ALIGN_DOWN(va, PAGE_SIZE), &m);
+	dying = p->as.dying;
+	if (!dying)
+		basic(&p->as, ALIGN_DOWN(va, PAGE_SIZE), &m);
 	mutex_unlock(&p->as.lock);
+	if (dying)
+		return STATUS_PROCESS_IS_TERMINATING;
 	*returned = sizeof(m);
 	return copy_to_user(out, &m, sizeof(m));
 }
@@ -116,10 +121,12 @@ static NTSTATUS query_region(EPROCESS *p, u64 va, void *out, u64 length, u64 *re
 		u64 RegionSize, CommitSize, PartitionId, NodePreference;
 	} r = {0};
 	MMVAD *v;
+	bool dying;
 
 	if (length < 0x18)
 		return STATUS_INFO_LENGTH_MISMATCH;
 	mutex_lock(&p->as.lock);
+	dying = p->as.dying;
 	v = mm_find_vad(&p->as, va);
 	if (v) {
 		r.AllocationBase = vad_va(v);
@@ -137,7 +144,7 @@ static NTSTATUS query_region(EPROCESS *p, u64 va, void *out, u64 length, u64 *re
 	}
 	mutex_unlock(&p->as.lock);
 	if (!v)
-		return STATUS_INVALID_ADDRESS;
+		return dying ? STATUS_PROCESS_IS_TERMINATING : STATUS_INVALID_ADDRESS;
 	*returned = MIN(length, sizeof(r));
 	return copy_to_user(out, &r, *returned);
 }

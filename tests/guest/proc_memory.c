@@ -136,9 +136,13 @@ static void remote_thread(HANDLE process)
 	CloseHandle(t);
 }
 
+/* What an ended process still has a handle for cannot be changed or asked about. */
 static void gone(void)
 {
+	void *page = (void *)0x10000000;
+	MEMORY_BASIC_INFORMATION m;
 	PROCESS_INFORMATION pi;
+	DWORD old;
 	DWORD code;
 	char byte;
 
@@ -146,6 +150,18 @@ static void gone(void)
 	CHECK_EQ(WaitForSingleObject(pi.hProcess, 30000), WAIT_OBJECT_0);
 	CHECK(!ReadProcessMemory(pi.hProcess, (void *)target, &byte, 1, NULL));
 	CHECK(!VirtualAllocEx(pi.hProcess, NULL, 4096, MEM_COMMIT, PAGE_READWRITE));
+	CHECK_EQ(GetLastError(), ERROR_ACCESS_DENIED);
+	CHECK(!VirtualAllocEx(pi.hProcess, page, 4096, MEM_COMMIT, PAGE_READWRITE));
+	CHECK_EQ(GetLastError(), ERROR_ACCESS_DENIED);
+	SetLastError(0);
+	CHECK(!VirtualProtectEx(pi.hProcess, page, 4096, PAGE_READONLY, &old));
+	CHECK_EQ(GetLastError(), ERROR_ACCESS_DENIED);
+	SetLastError(0);
+	CHECK(!VirtualFreeEx(pi.hProcess, page, 0, MEM_RELEASE));
+	CHECK_EQ(GetLastError(), ERROR_ACCESS_DENIED);
+	SetLastError(0);
+	CHECK(!VirtualQueryEx(pi.hProcess, page, &m, sizeof(m)));
+	CHECK_EQ(GetLastError(), ERROR_ACCESS_DENIED);
 	CHECK(!TerminateProcess(pi.hProcess, 1));
 	CHECK_EQ(GetLastError(), ERROR_ACCESS_DENIED);
 	CHECK(GetExitCodeProcess(pi.hProcess, &code));
