@@ -294,21 +294,6 @@ static void on_ending(void *arg, struct vm_window *w)
 	inspect_show(&r->o.inspect, w, stderr, r->inspect_file);
 }
 
-/* Offers the machine to `ntmm inspect`. It runs as well without. */
-static void offer(struct run *r)
-{
-	const char *given = getenv("NTMM_IN_LAB") ? getenv("NTMM_MACHINE") : NULL;
-	struct vm_error err = {0};
-	char name[VM_MACHINE_NAME];
-
-	if (given)
-		snprintf(name, sizeof(name), "%s", given);
-	else
-		snprintf(name, sizeof(name), "%d", (int)getpid());
-	if (vm_add_inspector(r->vm, name, &err) < 0 && !r->o.quiet)
-		complain(0, "%s", err.text);
-}
-
 static int add_devices(struct run *r, struct vm_error *err)
 {
 	int e;
@@ -365,7 +350,7 @@ static int make_machine(struct run *r)
 	if (e < 0)
 		return complain(e == -ENOEXEC || e == -EINVAL ? STATUS_USAGE : STATUS_HOST, "%s",
 				err.text);
-	offer(r);
+	inspect_offer(r->vm, r->o.quiet);
 	return 0;
 }
 

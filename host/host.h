@@ -265,6 +265,9 @@ extern const char inspect_help[];
 int inspect_parse(const char *text, struct inspect_list *list);
 /* Shows them, as JSON if there is a file for that. 0, or a status after complaining. */
 int inspect_show(const struct inspect_list *list, struct vm_window *w, FILE *text, FILE *json);
+/* Lets other processes look into the machine, by this process's number; in the lab, where that is
+ * another one, by NTMM_MACHINE. It runs as well without. */
+void inspect_offer(struct vm *vm, bool quiet);
 
 /* ---- policy.c, policytest.c ---- */
 

@@ -296,6 +296,20 @@ static int show_all(const struct options *o)
 
 /* ---- which machine, and where ---- */
 
+void inspect_offer(struct vm *vm, bool quiet)
+{
+	const char *given = getenv("NTMM_IN_LAB") ? getenv("NTMM_MACHINE") : NULL;
+	struct vm_error err = {0};
+	char name[VM_MACHINE_NAME];
+
+	if (given)
+		snprintf(name, sizeof(name), "%s", given);
+	else
+		snprintf(name, sizeof(name), "%d", (int)getpid());
+	if (vm_add_inspector(vm, name, &err) < 0 && !quiet)
+		complain(0, "%s", err.text);
+}
+
 static int hand_over(int argc, char **argv)
 {
 	char self[PATH_MAX], **args = calloc((size_t)argc + 4, sizeof(*args));
