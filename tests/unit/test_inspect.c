@@ -15,7 +15,7 @@
 
 Suite *inspect_suite(void);
 
-#define FUZZ_MACHINES 150u
+#define FUZZ_MACHINES 40u
 #define FUZZ_BUDGET   20000u
 
 static struct vm_error err;
