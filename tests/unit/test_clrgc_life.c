@@ -408,7 +408,10 @@ START_TEST(random_graphs_at_once)
 	pthread_t thread[THREADS];
 	void *wrong;
 
-	begin((GCConfig){.gen0_size = 1 << 17, .concurrent = _i == 1});
+	/* Four threads' pinned objects may hold on to many regions. */
+	begin((GCConfig){.gen0_size = 1 << 17,
+			 .region_range = (size_t)1 << 30,
+			 .concurrent = _i == 1});
 	GCThread_EnterPreemptive();
 	for (unsigned i = 0; i < THREADS; i++) {
 		seed[i] = 1000 + i;
