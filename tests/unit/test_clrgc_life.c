@@ -3,6 +3,7 @@
  * (tests/guest/gc/mutator.h) with blocking and background collections.
  */
 #include <pthread.h>
+#include <unistd.h>
 #include "tests/guest/gc/mutator.h"
 #include "tests/unit/clrgc_heap.h"
 
@@ -291,8 +292,10 @@ static void wait_background(int64_t until)
 {
 	GCMemoryInfo info;
 
-	do {
-		GC_SafePoint();
+	do { /* not at full speed: the question stops all threads, the one in the background, too */
+		GCThread_EnterPreemptive();
+		usleep(1000);
+		GCThread_LeavePreemptive();
 		GC_GetGCMemoryInfo(&info);
 	} while (info.background < until);
 }
@@ -409,9 +412,8 @@ START_TEST(random_graphs_at_once)
 	void *wrong;
 
 	/* Four threads' pinned objects may hold on to many regions. */
-	begin((GCConfig){.gen0_size = 1 << 17,
-			 .region_range = (size_t)1 << 30,
-			 .concurrent = _i == 1});
+	begin((GCConfig){
+	    .gen0_size = 1 << 17, .region_range = (size_t)1 << 30, .concurrent = _i == 1});
 	GCThread_EnterPreemptive();
 	for (unsigned i = 0; i < THREADS; i++) {
 		seed[i] = 1000 + i;

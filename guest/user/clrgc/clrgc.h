@@ -151,7 +151,7 @@ typedef struct GCMemoryInfo {
 	int64_t low_memory;	   /* collections because the system told that memory is low */
 	size_t finalization_pending;
 } GCMemoryInfo;
-void GC_GetGCMemoryInfo(GCMemoryInfo *info);
+void GC_GetGCMemoryInfo(GCMemoryInfo *info); /* stops all threads for a walk of the heap */
 
 /* ---- finalization ---- */
 
