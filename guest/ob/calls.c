@@ -43,7 +43,8 @@ static NTSTATUS duplicate(struct EPROCESS *from, HANDLE h, struct EPROCESS *to, 
 	void *object;
 	NTSTATUS s = ob_query_handle(from, h, &object, &had, &old_attributes);
 
-	if (options & DUPLICATE_CLOSE_SOURCE) /* first, so that its value is free; whatever follows */
+	if (options &
+	    DUPLICATE_CLOSE_SOURCE) /* first, so that its value is free; whatever follows */
 		ObCloseHandleIn(from, h);
 	if (!NT_SUCCESS(s))
 		return s;

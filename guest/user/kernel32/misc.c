@@ -158,8 +158,8 @@ DWORD WINAPI WTSGetActiveConsoleSessionId(VOID)
 
 DWORD WINAPI GetProcessVersion(DWORD id)
 {
-	HANDLE h = OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION, FALSE,
-			       id ? id : GetCurrentProcessId());
+	HANDLE h =
+	    OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION, FALSE, id ? id : GetCurrentProcessId());
 	struct { /* SECTION_IMAGE_INFORMATION */
 		ULONG before[9];
 		WORD minor, major;
@@ -169,7 +169,8 @@ DWORD WINAPI GetProcessVersion(DWORD id)
 
 	if (!h)
 		return 0;
-	status = NtQueryInformationProcess(h, ProcessImageInformation_, &image, sizeof(image), NULL);
+	status =
+	    NtQueryInformationProcess(h, ProcessImageInformation_, &image, sizeof(image), NULL);
 	NtClose(h);
 	return succeed(status) ? (DWORD)MAKELONG(image.minor, image.major) : 0;
 }

@@ -151,7 +151,8 @@ static NTSTATUS search(PCWSTR file, PCWSTR search_path, PWSTR full, PHANDLE hand
 	PCWSTR exe = params->ImagePathName.Buffer;
 	NTSTATUS status;
 
-	/* a path of its own; one that is relative belongs to the current folder, or to those given */
+	/* a path of its own; one that is relative belongs to the current folder, or to those given
+	 */
 	if (base_name(file) != file &&
 	    (!search_path || RtlDetermineDosPathNameType_U(file) != PATH_RELATIVE)) {
 		status = open_image(file, handle);
