@@ -31,7 +31,7 @@ lab: $(LAB)/labctl $(LAB)/lab-agent $(if $(wildcard $(LAB)/vmlinux),$(LAB)/initr
 -include $(LABCTL_OBJS:.o=.d) $(AGENT_OBJS:.o=.d) $(EPT_AGENT_OBJS:.o=.d)
 
 # Lint looks at the host's code; scripts/setup --dev installs the tools.
-LINT_SRCS = $(wildcard ept/*.c pagefile/*.c vmm/*.c host/*.c host/inspect/*.c scripts/labctl/*.c scripts/ept/*.c)
+LINT_SRCS = $(wildcard ept/*.c pagefile/*.c vmm/*.c host/*.c host/inspect/*.c host/libvirt/*.c scripts/labctl/*.c scripts/ept/*.c)
 lint:
 	clang-tidy --quiet $(LINT_SRCS) -- -std=gnu17 -I. 2>/dev/null
 	cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr \
