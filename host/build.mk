@@ -11,7 +11,7 @@ INSPECT_SRCS := host/inspect/look.c host/inspect/objects.c host/inspect/vads.c h
 	host/inspect/doc.c host/inspect/view.c host/inspect/regions.c host/inspect/view_process.c \
 	host/inspect/view_vmmap.c host/inspect/view_ram.c host/inspect/view_counters.c host/inspect/view_entry.c
 HOST_SRCS := host/approve.c host/cmd_libvirt.c host/cmd_run.c host/crash.c host/doctor.c host/drives.c host/events.c host/json.c host/lab.c host/main.c \
-	host/names.c host/options.c host/pe.c host/policy.c host/policytest.c host/policytable.c host/program.c host/report.c host/runblock.c host/size.c \
+	host/names.c host/options.c host/own.c host/pe.c host/policy.c host/policytest.c host/policytable.c host/program.c host/report.c host/runblock.c host/size.c \
 	host/tempdir.c host/winargs.c host/inspect/command.c $(INSPECT_SRCS)
 
 HOST_C_OBJS := $(patsubst %.c,$(B)/obj/%.o,$(EPT_SRCS) $(VMM_SRCS) $(HOST_SRCS))

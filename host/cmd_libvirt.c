@@ -43,8 +43,9 @@ const char libvirt_help[] =
     "  -c URI       libvirt's connection (default: libvirt's own, as virsh has it)\n"
     "\n"
     "OPTIONS are those of `ntmm run` that say what is run: --memory, --cpus, --pagefile (of its\n"
-    "largest size at once), --no-pagefile, --share, --env, --timeout, --aslr, --largeaddress,\n"
-    "--memory-compression, --debug, --kernel, --system. Protections, statistics and injected\n"
+    "largest size at once), --no-pagefile, --share, --env, --timeout (of `run`), --aslr,\n"
+    "--largeaddress, --memory-compression, --debug, --kernel, --system. Protections, statistics "
+    "and injected\n"
     "faults are our own machine's; use `ntmm run` for them.\n";
 
 struct domain {
@@ -58,16 +59,22 @@ struct domain {
 	bool kvm;
 };
 
-static int refuse(const struct run_options *o)
+/* Options that only our own machine can fulfil. `--vbs off` is what this one gives. */
+static int refuse(const struct run_options *o, bool run)
 {
+	const struct vm_protection *p = &o->protection;
 	const struct {
 		bool asked;
 		const char *option;
 	} rows[] = {
-	    {o->protection.level != LEVEL_TEXT || o->policy, "--vbs and --policy"},
-	    {o->protection.vulnerable, "--vulnerable"},
+	    {p->level > LEVEL_TEXT || o->policy, "--vbs and --policy"},
+	    {p->napproved != 0, "--approve"},
+	    {p->scan_exits || p->scan_seed || p->scan_mean_ns != SCAN_MEAN_NS, "--scan"},
+	    {p->vulnerable, "--vulnerable"},
 	    {o->events != NULL, "--events"},
 	    {o->stats, "--stats"},
+	    {o->inspect.n != 0, "--inspect"},
+	    {o->no_sandbox, "--no-sandbox"},
 	    {o->test_faults, "--test-faults"},
 	    {o->serial != NULL, "--serial"},
 	};
@@ -77,6 +84,8 @@ static int refuse(const struct run_options *o)
 			return complain(STATUS_USAGE,
 					"%s: not in a machine of libvirt's; use `ntmm run`",
 					rows[i].option);
+	if (!run && o->timeout_ns)
+		return complain(STATUS_USAGE, "--timeout: with `ntmm libvirt run` only");
 	return 0;
 }
 
@@ -230,7 +239,7 @@ static void escaped(struct text *t, const char *s)
 			text_add(t, s, 1);
 }
 
-/* <NAME ATTRIBUTE='VALUE'/>, VALUE as it is on the host. */
+/* A value of the host's, between the markup before and after it. */
 static void element(struct text *t, const char *start, const char *value, const char *end)
 {
 	text_puts(t, start);
@@ -242,17 +251,17 @@ static void add_drives(struct text *t, const struct domain *d)
 {
 	for (unsigned i = 0; i < DRIVES; i++) {
 		const struct drive *v = &d->program.drives.drive[i];
-		char letter = (char)('a' + i), tag[2] = {letter, 0};
-		const char *sub = letter == SYSTEM_DRIVE ? "/c" : "/t";
+		char letter = (char)('a' + i);
+		const char *sub = letter == SYSTEM_DRIVE ? "/c'/>\n" : "/t'/>\n";
 		bool own = letter == SYSTEM_DRIVE || letter == TEMPORARY_DRIVE;
 
 		if (!v->path && !own)
 			continue;
-		text_puts(t, "    <filesystem type='mount' accessmode='passthrough'>\n      "
-			     "<source dir='");
-		escaped(t, own ? d->folder : v->path);
-		element(t, own ? sub : "", "", "'/>\n");
-		element(t, "      <target dir='", tag, "'/>\n");
+		element(t,
+			"    <filesystem type='mount' accessmode='passthrough'>\n"
+			"      <source dir='",
+			own ? d->folder : v->path, own ? sub : "'/>\n");
+		text_printf(t, "      <target dir='%c'/>\n", letter);
 		if (letter == SYSTEM_DRIVE || (!own && !v->writable))
 			text_puts(t, "      <readonly/>\n");
 		text_puts(t, "    </filesystem>\n");
@@ -368,13 +377,14 @@ static int serial_status(const char *serial)
 /* Runs ntmm-libvirt; gives what came by the serial port. -1, or a status after complaining. */
 static int carry(const struct domain *d, const char *uri, char *serial, size_t size)
 {
+	static const char *const places[OWN_PLACES] = {".", "../lib/ntmm"};
 	char path[PATH_MAX + 16], seconds[32];
 	int fds[2], status;
 	size_t have = 0;
 	ssize_t n;
 	pid_t pid;
 
-	if (!find_own("ntmm-libvirt", path, sizeof(path)))
+	if (!own_find(places, "ntmm-libvirt", X_OK, path, sizeof(path)))
 		return complain(STATUS_HOST, "ntmm-libvirt is not there: it is built where "
 					     "libvirt-dev is installed (scripts/setup --libvirt)");
 	snprintf(seconds, sizeof(seconds), "%.3f", (double)d->o.timeout_ns / 1e9);
@@ -398,6 +408,8 @@ static int carry(const struct domain *d, const char *uri, char *serial, size_t s
 	if (WEXITSTATUS(status) == STATUS_TIMEOUT)
 		complain(0, "timeout: the program did not end within %.3g s",
 			 (double)d->o.timeout_ns / 1e9);
+	if (WEXITSTATUS(status) == STATUS_NO_EXEC)
+		return complain(STATUS_HOST, "%s cannot be started; is libvirt installed?", path);
 	return WEXITSTATUS(status) == 0 ? -1 : WEXITSTATUS(status);
 }
 
@@ -457,7 +469,8 @@ int cmd_libvirt(int argc, char **argv)
 	if (e == -1) {
 		fputs(libvirt_help, stdout);
 		e = 0;
-	} else if (!e && (e = refuse(&d.o)) == 0 && (e = program_open(&d.program, &d.o)) == 0) {
+	} else if (!e && (e = refuse(&d.o, run)) == 0 &&
+		   (e = program_open(&d.program, &d.o)) == 0) {
 		e = run ? do_run(&d, arg) : do_xml(&d, arg);
 	}
 	tempdir_remove(&d.temp);

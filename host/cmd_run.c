@@ -80,12 +80,6 @@ static int load_kernel(struct run *r)
 
 /* ---- the lab ---- */
 
-static void add_rw(char **args, size_t *n, const char *folder)
-{
-	args[(*n)++] = "--rw";
-	args[(*n)++] = (char *)folder;
-}
-
 /* The folder that holds a file that may not exist yet. */
 static char *folder_of(const char *path)
 {
@@ -96,41 +90,27 @@ static char *folder_of(const char *path)
 	return slash == path ? strdup("/") : strndup(path, (size_t)(slash - path));
 }
 
-static int run_in_lab(struct run *r, int argc, enum lab_mode mode)
-{
-	char self[PATH_MAX], number[16], **args;
-	size_t n = 0;
-	ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
+#define RW_MOST (DRIVES + NTMM_MAX_PAGEFILES + 4) /* folders that a run may write */
 
-	args =
-	    calloc((size_t)argc + (size_t)2 * (DRIVES + NTMM_MAX_PAGEFILES + 4) + 4, sizeof(*args));
-	if (len < 0 || !args) {
-		free(args);
-		return complain(STATUS_HOST, "the lab cannot be used: %s", strerror(errno));
-	}
-	self[len] = 0;
+static int run_in_lab(const struct run *r, int argc, enum lab_mode mode)
+{
+	const char *serial = r->o.serial && strcmp(r->o.serial, "-") != 0 ? r->o.serial : NULL;
+	const char *files[] = {r->o.stats_file, r->o.events, r->o.inspect.json, serial};
+	char number[16], *rw[RW_MOST];
+	size_t n = 0;
+
 	for (unsigned i = 0; i < DRIVES; i++)
 		if (r->program.drives.drive[i].path && r->program.drives.drive[i].writable)
-			add_rw(args, &n, r->program.drives.drive[i].path);
+			rw[n++] = r->program.drives.drive[i].path;
 	for (unsigned i = 0; i < r->o.npagefiles; i++)
-		add_rw(args, &n, folder_of(r->o.pagefile[i].path));
-	if (r->o.stats_file)
-		add_rw(args, &n, folder_of(r->o.stats_file));
-	if (r->o.events)
-		add_rw(args, &n, folder_of(r->o.events));
-	if (r->o.inspect.json)
-		add_rw(args, &n, folder_of(r->o.inspect.json));
-	if (r->o.serial && strcmp(r->o.serial, "-") != 0)
-		add_rw(args, &n, folder_of(r->o.serial));
-	args[n++] = "--";
-	args[n++] = self;
+		rw[n++] = folder_of(r->o.pagefile[i].path);
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+		if (files[i])
+			rw[n++] = folder_of(files[i]);
 	/* there it has another process number, and is to be found by this one */
 	snprintf(number, sizeof(number), "%d", (int)getpid());
 	setenv("NTMM_MACHINE", number, 1);
-	for (int i = 0; i < argc; i++)
-		args[n++] = r->argv[i];
-	return lab_exec(mode, "run",
-			args); /* NOLINT(clang-analyzer-unix.Malloc): does not come back */
+	return lab_again(mode, rw, n, argc, r->argv);
 }
 
 /* Does the lab have to do it? -1: no; else a status, when the lab could not be used. */

@@ -11,7 +11,8 @@
  *   tempdir.c  drive T:                        json.c     additions to cJSON
  *   events.c   violations                      policy*.c  policies and their tests
  *   size.c     sizes, pagefile and share specs cmd_libvirt.c, libvirt/: QEMU by libvirt
- *   inspect/   looking into a machine: memory (look.h), views (view.h), the command
+ *   own.c      where we are installed          inspect/   looking into a machine: memory (look.h),
+ *                                                         views (view.h), the command
  */
 #ifndef HOST_HOST_H
 #define HOST_HOST_H
@@ -71,7 +72,8 @@ int parse_share(const char *text, struct share_option *out, const char **why);
 
 /* ---- options.c ---- */
 
-#define MAX_SHARES 24
+#define MAX_SHARES   24
+#define SCAN_MEAN_NS 1000000000ull /* between integrity scans, unless --scan says other */
 
 /* Views to be shown when the program ends (inspect/). */
 #define INSPECT_MOST 16u
@@ -161,6 +163,16 @@ struct runblock_input {
 };
 /* 0, -E2BIG, -ENOMEM. */
 int runblock_build(const struct runblock_input *in, struct text *block);
+
+/* ---- own.c ---- */
+
+/* This program's file, and its folder. False: cannot be told, see errno. */
+bool own_path(char path[PATH_MAX]);
+bool own_folder(char path[PATH_MAX]);
+/* NAME in the first of the places, relative to that folder, that has it with access `mode`. */
+#define OWN_PLACES 2
+bool own_find(const char *const places[OWN_PLACES], const char *name, int mode, char *path,
+	      size_t size);
 
 /* ---- drives.c ---- */
 
@@ -279,12 +291,11 @@ int policy_apply(const char *path, struct run_options *o); /* of --policy */
 enum lab_mode { LAB_AUTO, LAB_ALWAYS, LAB_NEVER, LAB_EPT /* its EPT leg, always */ };
 int lab_mode(enum lab_mode *mode); /* from NTMM_LAB; a status after complaining */
 
-/* Runs scripts/lab with this verb and the arguments; returns only if it cannot. */
-int lab_exec(enum lab_mode mode, const char *verb, char **args);
 bool lab_available(void);
-/* A program of ours that is no command: beside ntmm in build/, or in lib/ntmm. */
-bool find_own(const char *name, char *path, size_t size);
 bool lab_running(void); /* one that was started */
+/* Runs this command there: argv from the command's name on, rw the `nrw` folders that it may write,
+ * a NULL among them for want of memory. Returns only if it cannot, a status. */
+int lab_again(enum lab_mode mode, char **rw, size_t nrw, int argc, char **argv);
 
 /* ---- doctor.c ---- */
 

@@ -34,37 +34,11 @@ int lab_mode(enum lab_mode *mode)
 	return complain(STATUS_USAGE, "NTMM_LAB=%s: it has to be auto, always, never or ept", v);
 }
 
-static bool find_in(const char *const places[2], const char *name, char *path, size_t size)
-{
-	char self[4096], *slash;
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-
-	if (n < 0)
-		return false;
-	self[n] = 0;
-	slash = strrchr(self, '/');
-	if (!slash)
-		return false;
-	*slash = 0;
-	for (size_t i = 0; i < 2; i++)
-		if ((size_t)snprintf(path, size, "%s/%s/%s", self, places[i], name) < size &&
-		    access(path, X_OK) == 0)
-			return true;
-	return false;
-}
-
-bool find_own(const char *name, char *path, size_t size)
-{
-	static const char *const places[2] = {".", "../lib/ntmm"};
-
-	return find_in(places, name, path, size);
-}
-
 static bool find_lab(const char *name, char *path, size_t size)
 {
-	static const char *const places[2] = {"../scripts", "../lib/ntmm/scripts"};
+	static const char *const places[OWN_PLACES] = {"../scripts", "../lib/ntmm/scripts"};
 
-	return find_in(places, name, path, size);
+	return own_find(places, name, X_OK, path, size);
 }
 
 bool lab_available(void)
@@ -94,7 +68,8 @@ bool lab_running(void)
 	       WEXITSTATUS(status) == 0;
 }
 
-int lab_exec(enum lab_mode mode, const char *verb, char **args)
+/* Runs scripts/lab with this verb and the arguments; returns only if it cannot. */
+static int lab_exec(enum lab_mode mode, const char *verb, char **args)
 {
 	const char *name = mode == LAB_EPT ? "lab-ept" : "lab";
 	char path[4200], **argv;
@@ -113,6 +88,32 @@ int lab_exec(enum lab_mode mode, const char *verb, char **args)
 	execv(path, argv);
 	free(argv);
 	return complain(STATUS_HOST, "%s: %s", path, strerror(errno));
+}
+
+int lab_again(enum lab_mode mode, char **rw, size_t nrw, int argc, char **argv)
+{
+	char **args = calloc(2 * nrw + (size_t)argc + 3, sizeof(*args)), self[PATH_MAX];
+	bool enough = args != NULL;
+	size_t n = 0;
+	int e;
+
+	for (size_t i = 0; enough && i < nrw; i++) {
+		args[n++] = "--rw";
+		enough = (args[n++] = rw[i]) != NULL;
+	}
+	if (!enough || !own_path(self)) {
+		e = complain(STATUS_HOST, "the lab cannot be used: %s",
+			     enough ? strerror(errno) : "out of memory");
+		free(args);
+		return e;
+	}
+	args[n++] = "--";
+	args[n++] = self;
+	for (int i = 0; i < argc; i++)
+		args[n++] = argv[i];
+	e = lab_exec(mode, "run", args);
+	free(args);
+	return e;
 }
 
 int cmd_lab(int argc, char **argv)

@@ -9,7 +9,6 @@
 #include "host/host.h"
 
 #define DEFAULT_MEMORY (256ull << 20)
-#define SCAN_MEAN_NS   1000000000ull
 
 const char run_help[] =
     "usage: ntmm run [OPTIONS] PROG.exe [ARGUMENTS]\n"

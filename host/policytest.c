@@ -102,15 +102,11 @@ static void read_events(const char *path, struct outcome_run *o)
 
 static int attack_program(char *path, size_t size)
 {
-	char self[PATH_MAX], *slash;
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 	const char *named = getenv("NTMM_ATTACKS");
+	char self[PATH_MAX];
 
-	if (n < 0)
+	if (!own_folder(self))
 		return -errno;
-	self[n] = 0;
-	slash = strrchr(self, '/');
-	*slash = 0;
 	if (named)
 		snprintf(path, size, "%s", named);
 	else
@@ -412,33 +408,17 @@ static int check_all(char **files, unsigned n)
 /* All in one lab. Returns a status, or -1: this host's KVM will do. */
 static int maybe_lab(int argc, char **argv, bool writes)
 {
-	char self[PATH_MAX], cwd[PATH_MAX], why[320], **args;
-	ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	char cwd[PATH_MAX], why[320], *rw[1] = {cwd};
 	enum lab_mode mode;
-	unsigned n = 0;
 	int e = lab_mode(&mode);
 
 	if (e)
 		return e;
 	if (mode == LAB_NEVER || (mode == LAB_AUTO && kvm_fit(why, sizeof(why))))
 		return -1;
-	args = calloc((size_t)argc + 8, sizeof(*args));
-	if (len < 0 || !args || !getcwd(cwd, sizeof(cwd))) {
-		free(args);
-		return complain(STATUS_HOST, "the lab cannot be used: %s", strerror(errno));
-	}
-	self[len] = 0;
-	if (writes) {
-		args[n++] = "--rw";
-		args[n++] = cwd;
-	}
-	args[n++] = "--";
-	args[n++] = self;
-	args[n++] = "policy";
-	for (int i = 1; i < argc; i++)
-		args[n++] = argv[i];
-	return lab_exec(mode, "run",
-			args); /* NOLINT(clang-analyzer-unix.Malloc): does not come back */
+	if (!getcwd(cwd, sizeof(cwd)))
+		return complain(STATUS_HOST, "the current folder: %s", strerror(errno));
+	return lab_again(mode, rw, writes, argc, argv);
 }
 
 int cmd_policy(int argc, char **argv)

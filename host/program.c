@@ -77,27 +77,19 @@ static int set_drives(struct program *p, const struct run_options *o)
 /* build/ntmm finds build/guest/..., an installed ntmm finds ../lib/ntmm/... */
 static int find_system(struct program *p, const struct run_options *o)
 {
-	static const char *const roots[] = {"guest", "../lib/ntmm"};
-	char self[PATH_MAX], path[PATH_MAX + 64], *slash;
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	static const char *const places[OWN_PLACES] = {"guest", "../lib/ntmm"};
+	char self[PATH_MAX], path[PATH_MAX + 64];
 
-	if (n < 0)
+	if (!own_folder(self))
 		return complain(STATUS_HOST, "/proc/self/exe: %s", strerror(errno));
-	self[n] = 0;
-	slash = strrchr(self, '/');
-	*slash = 0;
 	if (o->kernel)
 		p->kernel = strdup(o->kernel);
+	else if (own_find(places, "ntoskrnl.elf", R_OK, path, sizeof(path)))
+		p->kernel = strdup(path);
 	if (o->system_dir)
 		p->system = strdup(o->system_dir);
-	for (size_t i = 0; i < sizeof(roots) / sizeof(roots[0]); i++) {
-		snprintf(path, sizeof(path), "%s/%s/ntoskrnl.elf", self, roots[i]);
-		if (!p->kernel && access(path, R_OK) == 0)
-			p->kernel = strdup(path);
-		snprintf(path, sizeof(path), "%s/%s/system32", self, roots[i]);
-		if (!p->system && access(path, X_OK) == 0)
-			p->system = strdup(path);
-	}
+	else if (own_find(places, "system32", X_OK, path, sizeof(path)))
+		p->system = strdup(path);
 	if (!p->kernel)
 		return complain(STATUS_HOST,
 				"%s/guest/ntoskrnl.elf: the kernel is not there; run "

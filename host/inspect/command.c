@@ -310,25 +310,6 @@ void inspect_offer(struct vm *vm, bool quiet)
 		complain(0, "%s", err.text);
 }
 
-static int hand_over(int argc, char **argv)
-{
-	char self[PATH_MAX], **args = calloc((size_t)argc + 4, sizeof(*args));
-	ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	size_t n = 0;
-
-	if (len < 0 || !args) {
-		free(args);
-		return complain(STATUS_HOST, "the lab cannot be used: %s", strerror(errno));
-	}
-	self[len] = 0;
-	args[n++] = "--";
-	args[n++] = self;
-	for (int i = 0; i < argc; i++)
-		args[n++] = argv[i];
-	return lab_exec(LAB_ALWAYS, "run",
-			args); /* NOLINT(clang-analyzer-unix.Malloc): does not come back */
-}
-
 static bool is_listed(char name[][VM_MACHINE_NAME], unsigned n, const char *machine)
 {
 	for (unsigned i = 0; i < n; i++)
@@ -364,7 +345,7 @@ int cmd_inspect(int argc, char **argv)
 				n);
 	lab = mode != LAB_NEVER && lab_running();
 	if (lab)
-		return hand_over(argc, argv);
+		return lab_again(LAB_ALWAYS, NULL, 0, argc, argv);
 	if (o.list)
 		return 0;
 	return o.machine

@@ -82,10 +82,9 @@ extern const char *const region_name[REGION_TYPES];
 struct region {
 	uint64_t start, end;
 	enum region_type type;
-	/* bytes */
-	uint64_t committed, priv, ws, ws_private, ws_shareable, ws_shared, ws_locked, largest;
-	unsigned blocks;
-	uint32_t protection; /* PAGE_*; 0: none to tell */
+	uint64_t committed, priv, ws, ws_private, ws_shareable, ws_shared, ws_locked; /* bytes */
+	uint64_t blocks, largest; /* parts of one state and protection; bytes of the largest */
+	uint32_t protection;	  /* PAGE_*; 0: none to tell */
 	char details[LOOK_FILE_NAME];
 };
 struct regions {

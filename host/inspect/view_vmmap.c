@@ -4,76 +4,66 @@
 
 #include "host/inspect/view.h"
 
+/* What a region and a sum of regions both have; put_figures is in this order. */
+#define FIGURES                                                                             \
+	{"size", "Size", DOC_KB}, {"committed", "Committed", DOC_KB},                       \
+	    {"private", "Private", DOC_KB}, {"ws", "Total WS", DOC_KB},                     \
+	    {"ws_private", "Private WS", DOC_KB}, {"ws_shareable", "Shareable WS", DOC_KB}, \
+	    {"ws_shared", "Shared WS", DOC_KB}, {"ws_locked", "Locked WS", DOC_KB},         \
+	{                                                                                   \
+		"blocks", "Blocks", DOC_COUNT                                               \
+	}
+
 static const struct doc_column summary_columns[] = {
     {"type", "Type", DOC_TEXT},
-    {"size", "Size", DOC_KB},
-    {"committed", "Committed", DOC_KB},
-    {"private", "Private", DOC_KB},
-    {"ws", "Total WS", DOC_KB},
-    {"ws_private", "Private WS", DOC_KB},
-    {"ws_shareable", "Shareable WS", DOC_KB},
-    {"ws_shared", "Shared WS", DOC_KB},
-    {"ws_locked", "Locked WS", DOC_KB},
-    {"blocks", "Blocks", DOC_COUNT},
+    FIGURES,
     {"largest", "Largest", DOC_KB},
 };
 static const struct doc_column region_columns[] = {
-    {"address", "Address", DOC_HEX},
-    {"type", "Type", DOC_TEXT},
-    {"size", "Size", DOC_KB},
-    {"committed", "Committed", DOC_KB},
-    {"private", "Private", DOC_KB},
-    {"ws", "Total WS", DOC_KB},
-    {"ws_private", "Private WS", DOC_KB},
-    {"ws_shareable", "Shareable WS", DOC_KB},
-    {"ws_shared", "Shared WS", DOC_KB},
-    {"ws_locked", "Locked WS", DOC_KB},
-    {"blocks", "Blocks", DOC_COUNT},
-    {"protection", "Protection", DOC_TEXT},
-    {"details", "Details", DOC_TEXT},
+    {"address", "Address", DOC_HEX},	    {"type", "Type", DOC_TEXT},	      FIGURES,
+    {"protection", "Protection", DOC_TEXT}, {"details", "Details", DOC_TEXT},
 };
 
-struct sum {
-	uint64_t size, committed, priv, ws, ws_private, ws_shareable, ws_shared, ws_locked, largest;
-	uint64_t blocks;
-};
-
-static void add(struct sum *s, const struct region *r)
+static void put_figures(struct doc *d, const struct region *r)
 {
-	uint64_t size = r->end - r->start;
-
-	s->size += size;
-	s->committed += r->committed;
-	s->priv += r->priv;
-	s->ws += r->ws;
-	s->ws_private += r->ws_private;
-	s->ws_shareable += r->ws_shareable;
-	s->ws_shared += r->ws_shared;
-	s->ws_locked += r->ws_locked;
-	s->blocks += r->blocks;
-	if (size > s->largest)
-		s->largest = size;
+	doc_u64(d, r->end - r->start);
+	doc_u64(d, r->committed);
+	doc_u64(d, r->priv);
+	doc_u64(d, r->ws);
+	doc_u64(d, r->ws_private);
+	doc_u64(d, r->ws_shareable);
+	doc_u64(d, r->ws_shared);
+	doc_u64(d, r->ws_locked);
+	doc_u64(d, r->blocks);
 }
 
-static void put_sum(struct doc *d, const char *name, const struct sum *s)
+/* A sum is a region that begins at 0. */
+static void add(struct region *sum, const struct region *r)
+{
+	sum->end += r->end - r->start;
+	sum->committed += r->committed;
+	sum->priv += r->priv;
+	sum->ws += r->ws;
+	sum->ws_private += r->ws_private;
+	sum->ws_shareable += r->ws_shareable;
+	sum->ws_shared += r->ws_shared;
+	sum->ws_locked += r->ws_locked;
+	sum->blocks += r->blocks;
+	if (r->largest > sum->largest)
+		sum->largest = r->largest;
+}
+
+static void put_sum(struct doc *d, const char *name, const struct region *sum)
 {
 	doc_text(d, name);
-	doc_u64(d, s->size);
-	doc_u64(d, s->committed);
-	doc_u64(d, s->priv);
-	doc_u64(d, s->ws);
-	doc_u64(d, s->ws_private);
-	doc_u64(d, s->ws_shareable);
-	doc_u64(d, s->ws_shared);
-	doc_u64(d, s->ws_locked);
-	doc_u64(d, s->blocks);
-	doc_u64(d, s->largest);
+	put_figures(d, sum);
+	doc_u64(d, sum->largest);
 }
 
 /* Page tables are the kernel's: they are no region, and in no working set. */
 static void put_summary(struct doc *d, const struct look_process *p, const struct regions *rs)
 {
-	struct sum by[REGION_TYPES] = {0}, total = {0};
+	struct region by[REGION_TYPES] = {0}, total = {0}, *t = &by[REGION_TABLE];
 	uint64_t tables = (p->tables + 1) * LOOK_PAGE; /* the root is not counted there */
 
 	for (unsigned i = 0; i < rs->n; i++) {
@@ -81,20 +71,15 @@ static void put_summary(struct doc *d, const struct look_process *p, const struc
 		if (rs->region[i].type != REGION_FREE)
 			add(&total, &rs->region[i]);
 	}
-	by[REGION_TABLE] = (struct sum){.size = tables,
-					.committed = tables,
-					.priv = tables,
-					.blocks = p->tables + 1,
-					.largest = LOOK_PAGE};
-	total.size += tables;
-	total.committed += tables;
-	total.priv += tables;
-	total.blocks += p->tables + 1;
+	t->end = t->committed = t->priv = tables;
+	t->blocks = p->tables + 1;
+	t->largest = LOOK_PAGE;
+	add(&total, t);
 	doc_table(d, "summary", "Summary", summary_columns,
 		  sizeof(summary_columns) / sizeof(summary_columns[0]));
 	put_sum(d, "Total", &total);
-	for (unsigned t = 0; t < REGION_TYPES; t++)
-		put_sum(d, region_name[t], &by[t]);
+	for (unsigned i = 0; i < REGION_TYPES; i++)
+		put_sum(d, region_name[i], &by[i]);
 }
 
 static void put_regions(struct doc *d, const struct regions *rs)
@@ -108,15 +93,7 @@ static void put_regions(struct doc *d, const struct regions *rs)
 
 		doc_u64(d, r->start);
 		doc_text(d, region_name[r->type]);
-		doc_u64(d, r->end - r->start);
-		doc_u64(d, r->committed);
-		doc_u64(d, r->priv);
-		doc_u64(d, r->ws);
-		doc_u64(d, r->ws_private);
-		doc_u64(d, r->ws_shareable);
-		doc_u64(d, r->ws_shared);
-		doc_u64(d, r->ws_locked);
-		doc_u64(d, r->blocks);
+		put_figures(d, r);
 		doc_text(d, r->protection ? look_protection(r->protection, buf) : "");
 		doc_text(d, r->details);
 	}

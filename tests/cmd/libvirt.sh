@@ -57,6 +57,9 @@ verdict "nothing is left" none_left
 refused "protections" "^ntmm: --vbs and --policy: not in a machine of libvirt's" \
 	"$ntmm" libvirt run --vbs kdp "$exe/hello.exe"
 refused "statistics" "^ntmm: --stats: not in" "$ntmm" libvirt run --stats "$exe/hello.exe"
+refused "views" "^ntmm: --inspect: not in" "$ntmm" libvirt run --inspect vmmap "$exe/hello.exe"
+refused "scans" "^ntmm: --scan: not in" "$ntmm" libvirt run --scan 100 "$exe/hello.exe"
+refused "a timeout of a description" "^ntmm: --timeout: with" "$ntmm" libvirt xml "$work/x" --timeout 3 "$exe/hello.exe"
 refused "no program" "nothere.exe: No such file" "$ntmm" libvirt run nothere.exe
 refused "no verb" "usage: ntmm libvirt run" "$ntmm" libvirt
 run "$ntmm" libvirt run -c nonsense:///x "$exe/hello.exe" </dev/null

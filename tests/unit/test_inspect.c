@@ -298,6 +298,9 @@ START_TEST(vmmap_counts_every_page)
 		ck_assert_double_eq(number(row, "ws_locked"), rows[i].locked);
 		ck_assert_double_eq(number(row, "blocks"), rows[i].blocks);
 	}
+	/* of 1,024 pages, 256 committed and 768 reserved */
+	ck_assert_double_eq(number(row_of(o, "summary", "type", "Private Data"), "largest"),
+			    K(768));
 	ck_assert_str_eq(text(row_of(o, "regions", "address", "0x400000"), "details"),
 			 "D:\\dir\\hello.exe");
 	ck_assert_str_eq(text(row_of(o, "regions", "address", "0x10000"), "details"), "Heap ID: 0");
