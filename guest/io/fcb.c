@@ -7,7 +7,6 @@
  */
 #include "guest/io/completion.h"
 #include "guest/io/fs.h"
-#include "guest/io/completion.h"
 #include "guest/io/pending.h"
 
 #define BUCKETS 64

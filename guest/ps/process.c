@@ -90,11 +90,9 @@ void ps_start_reaper(void);
 
 void PsInitSystem(void)
 {
-	static u8 block[sizeof(EPROCESS) + 64]; /* the system process needs no handle to be found */
 	KPCR *cpu = this_cpu();
 	ETHREAD *idle;
 
-	(void)block;
 	mutex_init(&ps_lock);
 	list_init(&ps_processes);
 	list_init(&ps_ended_processes);
@@ -368,27 +366,27 @@ NTSTATUS ps_create_process(struct FILE_OBJECT *exe, const u16 *path, u32 chars, 
 	return STATUS_SUCCESS;
 }
 
+/* Referenced. => ps_lock */
+static EPROCESS *find_among(struct list *processes, u32 pid)
+{
+	LIST_FOR_EACH(e, processes)
+	{
+		EPROCESS *p = CONTAINER_OF(e, EPROCESS, entry);
+
+		if (p->pid == pid && ObReferenceObjectSafe(p))
+			return p;
+	}
+	return NULL;
+}
+
 EPROCESS *ps_find_process(u32 pid)
 {
-	EPROCESS *found = NULL;
+	EPROCESS *found;
 
 	mutex_lock(&ps_lock);
-	LIST_FOR_EACH(e, &ps_processes)
-	{
-		EPROCESS *p = CONTAINER_OF(e, EPROCESS, entry);
-
-		if (p->pid == pid) {
-			found = p;
-			ObReferenceObject(p);
-		}
-	}
-	LIST_FOR_EACH(e, &ps_ended_processes)
-	{
-		EPROCESS *p = CONTAINER_OF(e, EPROCESS, entry);
-
-		if (!found && p->pid == pid && ObReferenceObjectSafe(p))
-			found = p;
-	}
+	found = find_among(&ps_processes, pid);
+	if (!found)
+		found = find_among(&ps_ended_processes, pid);
 	mutex_unlock(&ps_lock);
 	return found;
 }

@@ -516,6 +516,19 @@ struct KTHREAD *KeGetCurrentThread(void)
 	return current_thread();
 }
 
+/* Referenced. => ps_lock */
+static ETHREAD *find_among(struct list *threads, u32 tid)
+{
+	LIST_FOR_EACH(e, threads)
+	{
+		ETHREAD *t = CONTAINER_OF(e, ETHREAD, entry);
+
+		if (t->tid == tid && ObReferenceObjectSafe(t))
+			return t;
+	}
+	return NULL;
+}
+
 ETHREAD *ps_find_thread(u32 tid)
 {
 	ETHREAD *found = NULL;
@@ -523,23 +536,11 @@ ETHREAD *ps_find_thread(u32 tid)
 	mutex_lock(&ps_lock);
 	LIST_FOR_EACH(pe, &ps_processes)
 	{
-		EPROCESS *p = CONTAINER_OF(pe, EPROCESS, entry);
-
-		LIST_FOR_EACH(te, &p->threads)
-		{
-			ETHREAD *t = CONTAINER_OF(te, ETHREAD, entry);
-
-			if (t->tid == tid && ObReferenceObjectSafe(t))
-				found = t;
-		}
+		if (!found)
+			found = find_among(&CONTAINER_OF(pe, EPROCESS, entry)->threads, tid);
 	}
-	LIST_FOR_EACH(e, &ps_ended_threads)
-	{
-		ETHREAD *t = CONTAINER_OF(e, ETHREAD, entry);
-
-		if (!found && t->tid == tid && ObReferenceObjectSafe(t))
-			found = t;
-	}
+	if (!found)
+		found = find_among(&ps_ended_threads, tid);
 	mutex_unlock(&ps_lock);
 	return found;
 }
