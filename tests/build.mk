@@ -3,7 +3,7 @@
 # --- Native tests: one program a suite, built with ASan and UBSan -------------------------------
 # To add one: its name here, and CHECK_name_SRCS below (tests/unit/test_name.c has
 # `Suite *name_suite(void)`; also name what it tests). Optional: CHECK_name_CFLAGS, CHECK_name_LIBS.
-CHECK_SUITES := pagefile vadtree pfslots xpress pe ob io virtqueue ept protect tables module clrgc clrgc_life clrgc_memory vmm_queue vmm_elf vmm_pci vmm_p9 vmm_devices vmm_inspect host inspect
+CHECK_SUITES := pagefile vadtree pfslots xpress pe ob io virtqueue ept protect tables module clrgc clrgc_life clrgc_memory vmm_queue vmm_elf vmm_pci vmm_p9 vmm_devices vmm_hypercalls vmm_inspect host inspect
 
 CHECK_pagefile_SRCS := tests/unit/test_pagefile.c $(PAGEFILE_SRCS)
 CHECK_pagefile_LIBS := $(PAGEFILE_LIBS)
@@ -34,11 +34,14 @@ CHECK_vmm_elf_SRCS := tests/unit/test_vmm_elf.c vmm/elf.c
 CHECK_vmm_pci_SRCS := tests/unit/test_vmm_pci.c vmm/pci.c vmm/bus.c
 CHECK_vmm_p9_SRCS := tests/unit/test_vmm_p9.c vmm/p9.c vmm/p9fs.c vmm/p9ops.c vmm/virtqueue.c $(EPT_SRCS)
 CHECK_vmm_p9_LIBS := $(EPT_LIBS)
-CHECK_vmm_devices_SRCS := tests/unit/test_vmm_devices.c vmm/virtio_pci.c vmm/virtio_blk.c \
+VMM_MACHINE := tests/unit/vmm_machine.c vmm/virtio_pci.c vmm/virtio_blk.c \
 	vmm/virtio_console.c vmm/virtio_9p.c vmm/virtqueue.c vmm/pci.c vmm/bus.c vmm/loop.c \
 	vmm/p9.c vmm/p9fs.c vmm/p9ops.c vmm/hypercall.c vmm/hc_protect.c vmm/hvci.c vmm/module.c \
 	vmm/hash.c $(EPT_SRCS) $(PAGEFILE_SRCS)
+CHECK_vmm_devices_SRCS := tests/unit/test_vmm_devices.c $(VMM_MACHINE)
 CHECK_vmm_devices_LIBS := $(PAGEFILE_LIBS) $(EPT_LIBS) $(HASH_LIBS)
+CHECK_vmm_hypercalls_SRCS := tests/unit/test_vmm_hypercalls.c $(VMM_MACHINE)
+CHECK_vmm_hypercalls_LIBS := $(CHECK_vmm_devices_LIBS)
 CHECK_vmm_inspect_SRCS := tests/unit/test_vmm_inspect.c vmm/inspect.c vmm/attach.c vmm/integrity.c \
 	vmm/loop.c $(EPT_SRCS)
 CHECK_vmm_inspect_LIBS := $(EPT_LIBS)

@@ -120,6 +120,7 @@ enum ntmm_hypercall {
 				 is something else. All CPUs forget their translations */
 
 	NTMM_HC_ENDING = 25, /* the first program has ended, and all it has is still there */
+	NTMM_HC_COUNT,
 };
 
 /*
